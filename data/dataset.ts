@@ -1,0 +1,43 @@
+/**
+ * What every federated data set gives. A user's data is one `ExampleBatch`: all examples packed into one tensor per field,
+ * the first dimension counting examples, so that a client's whole local training can be one ONNX run.
+ *
+ * Field names are fixed by the task:
+ * - classification: `image` float32 [n, channels, height, width], `label` int32 [n]
+ * - transcription:  `features` float32 [n, frames, filters] zero-padded at the end, `lengths` int32 [n] in frames,
+ *   `targets` int32 [n, symbols] padded with 0, `target_lengths` int32 [n]
+ */
+export type TensorData =
+  | { readonly type: 'float32'; readonly dims: readonly number[]; readonly data: Float32Array }
+  | { readonly type: 'int32'; readonly dims: readonly number[]; readonly data: Int32Array };
+
+/** Examples packed field by field; every `dims[0]` equals `count`. */
+export interface ExampleBatch {
+  readonly count: number;
+  readonly fields: Readonly<Record<string, TensorData>>;
+}
+
+/** What the model is to predict, with the names of its classes or symbols. */
+export type Task =
+  | {
+      readonly kind: 'classification';
+      readonly classes: readonly string[];
+      readonly imageShape: readonly [number, number, number];
+    }
+  /** CTC: symbol 0 is the blank, symbol i ≥ 1 is `alphabet[i - 1]`. */
+  | { readonly kind: 'transcription'; readonly alphabet: readonly string[]; readonly filters: number };
+
+/** A population of users with private examples, and held-out examples that belong to none of them. */
+export interface FederatedDataset {
+  readonly task: Task;
+  /** Number of users K; ids are 0 … K−1. */
+  readonly population: number;
+  /** The private examples of user `id`; always the same for the same id. Never empty. */
+  client(id: number): ExampleBatch;
+  /** Held-out examples (users or takes outside the population), for evaluation. */
+  evaluation(): ExampleBatch;
+  /** Public examples for the central seed model, when the data set has some. */
+  seed?(): ExampleBatch;
+  /** One plain sentence on what the data is, for the report. */
+  readonly description: string;
+}

@@ -1,0 +1,13 @@
+/** Jest runs the TypeScript sources as native ES modules; swc strips the types. */
+export default {
+  testEnvironment: '<rootDir>/tests/support/node-environment.mjs',
+  testMatch: ['<rootDir>/tests/**/*.test.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } },
+    ],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist'],
+};

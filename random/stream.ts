@@ -1,0 +1,28 @@
+import { createHash } from 'node:crypto';
+import seedrandom from 'seedrandom';
+
+/** A named source of random draws. Streams with different keys are independent; the same key always gives the same draws. */
+export interface RandomStream {
+  /** Uniform in [0, 1), 32 bits. */
+  uniform(): number;
+  /** Uniform signed 32-bit integer. */
+  int32(): number;
+  /** Uniform integer in [0, bound). `bound` is a positive integer up to 2^53. */
+  integer(bound: number): number;
+}
+
+/**
+ * The stream keyed by (seed, purpose, ...keys), for instance `namedStream(seed, 'client-batches', round, client)`.
+ * The key is hashed with SHA-256 and seeds Tyche-i (Neves & Araujo 2011) from seedrandom.
+ */
+export function namedStream(seed: number | string, purpose: string, ...keys: readonly number[]): RandomStream {
+  const key = createHash('sha256')
+    .update(JSON.stringify([seed, purpose, ...keys]))
+    .digest('hex');
+  const generator = seedrandom.tychei(key);
+  return {
+    uniform: generator,
+    int32: () => generator.int32(),
+    integer: (bound) => Math.floor((bound > 0x100000000 ? generator.double() : generator()) * bound),
+  };
+}

@@ -1,0 +1,49 @@
+/** The record types of a run directory: what `rounds.jsonl` and `manifest.json` hold, and what reports are made from. */
+
+/** Accuracy on held-out examples. Which fields are present depends on the task. Not covered by differential privacy. */
+export interface EvaluationRecord {
+  readonly examples: number;
+  readonly loss: number;
+  /** Classification: fraction of examples with the right top-1 class. */
+  readonly accuracy?: number;
+  /** Transcription: word and character error rate, 1 = 100 %. */
+  readonly wer?: number;
+  readonly cer?: number;
+}
+
+/** Per-layer figures of one round; arrays follow the layout's order of layers. */
+export interface LayerStatistics {
+  readonly names: readonly string[];
+  /** Mean over clients of the norm of each layer's delta, before clipping. Not covered by differential privacy. */
+  readonly deltaNorms: readonly number[];
+  /** Fraction of clients whose layer was clipped. Not covered by differential privacy. */
+  readonly clippedFraction: readonly number[];
+  /** Norm of the exact (noiseless) average over the expected norm of the noise on it; null without noise. Not private. */
+  readonly signalToNoise: readonly (number | null)[];
+}
+
+/** One line of `rounds.jsonl`. */
+export interface RoundRecord {
+  /** Central step, 1 … T. Round 0 is the evaluation before the first step. */
+  readonly round: number;
+  /** Realised cohort size of the Poisson sample. */
+  readonly cohort: number;
+  /** Clients whose delta entered the sum, and those dropped for non-finite deltas. */
+  readonly contributed: number;
+  readonly rejectedNonFinite: number;
+  /** Mean local training loss over contributing clients (null for an empty cohort). Not private. */
+  readonly trainLoss: number | null;
+  readonly learningRate: number;
+  /** Norm of the pseudo-gradient after noise and division. */
+  readonly updateNorm: number;
+  /** Cumulative epsilon at the configured delta after this round; null without noise. */
+  readonly epsilon: number | null;
+  readonly evaluation?: EvaluationRecord;
+  readonly layers: LayerStatistics;
+  readonly seconds: {
+    readonly total: number;
+    readonly training: number;
+    readonly evaluation: number;
+    readonly server: number;
+  };
+}
