@@ -1,3 +1,7 @@
+import type { Task } from '../models/task.ts';
+
+export type { Task };
+
 /**
  * What every federated data set gives. A user's data is one `ExampleBatch`: all examples packed into one tensor per field,
  * the first dimension counting examples, so that a client's whole local training can be one ONNX run.
@@ -16,16 +20,6 @@ export interface ExampleBatch {
   readonly count: number;
   readonly fields: Readonly<Record<string, TensorData>>;
 }
-
-/** What the model is to predict, with the names of its classes or symbols. */
-export type Task =
-  | {
-      readonly kind: 'classification';
-      readonly classes: readonly string[];
-      readonly imageShape: readonly [number, number, number];
-    }
-  /** CTC: symbol 0 is the blank, symbol i ≥ 1 is `alphabet[i - 1]`. */
-  | { readonly kind: 'transcription'; readonly alphabet: readonly string[]; readonly filters: number };
 
 /** A population of users with private examples, and held-out examples that belong to none of them. */
 export interface FederatedDataset {

@@ -1,0 +1,100 @@
+import * as ort from 'onnxruntime-node';
+import type { ExampleBatch, TensorData } from '../data/dataset.ts';
+import { ModelError } from '../errors.ts';
+import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
+import { ParameterLayout } from '../params/layout.ts';
+import type { RandomStream } from '../random/stream.ts';
+import { drawBatches } from './batches.ts';
+import type { LocalConfig } from './config.ts';
+
+export interface LocalResult {
+  /** Δ = θ(t−1) − θ_k, in the layout of the model. The buffer is reused by the next call. */
+  readonly delta: Float32Array;
+  /** Mean loss over the local steps. */
+  readonly loss: number;
+  readonly steps: number;
+}
+
+/** Stands for "no clipping" in float32, where dividing infinity by infinity would not. */
+const unclipped = 3.4e38;
+
+/** Trains simulated clients one after another in one onnxruntime session: one run is a client's whole local training. */
+export class LocalTrainer {
+  readonly layout: ParameterLayout;
+  private readonly session: ort.InferenceSession;
+  private readonly delta: Float32Array;
+
+  private constructor(session: ort.InferenceSession, layout: ParameterLayout) {
+    this.session = session;
+    this.layout = layout;
+    this.delta = layout.allocate();
+  }
+
+  /** @throws ModelError when the runtime cannot load the training graph */
+  static async create(artifact: TrainingArtifact): Promise<LocalTrainer> {
+    try {
+      const session = await ort.InferenceSession.create(artifact.onnx, {
+        intraOpNumThreads: 1,
+        interOpNumThreads: 1,
+        graphOptimizationLevel: 'basic',
+      });
+      return new LocalTrainer(session, new ParameterLayout(artifact.layers));
+    } catch (error) {
+      throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * Local training of one client from the given parameters, which are not changed.
+   * @param random draws the mini-batches
+   */
+  async train(
+    parameters: Float32Array,
+    examples: ExampleBatch,
+    settings: LocalConfig,
+    random: RandomStream,
+  ): Promise<LocalResult> {
+    const { order, offsets } = drawBatches(examples.count, settings.batchSize, settings, random);
+    const feeds: Record<string, ort.Tensor> = {
+      [trainingNames.order]: int64Vector(order),
+      [trainingNames.offsets]: int64Vector(offsets),
+      [trainingNames.learningRate]: new ort.Tensor('float32', Float32Array.of(settings.learningRate), []),
+      [trainingNames.maxGradientNorm]: new ort.Tensor(
+        'float32',
+        Float32Array.of(settings.maxGradientNorm ?? unclipped),
+        [],
+      ),
+    };
+    for (const layer of this.layout.layers) {
+      feeds[trainingNames.layer(layer.name)] = new ort.Tensor(
+        'float32',
+        this.layout.view(parameters, layer),
+        layer.shape,
+      );
+    }
+    for (const [name, field] of Object.entries(examples.fields)) feeds[trainingNames.field(name)] = asTensor(field);
+    const results = await this.session.run(feeds);
+    for (const layer of this.layout.layers) {
+      const updated = results[trainingNames.updated(layer.name)]!.data as Float32Array;
+      for (let i = 0, at = layer.offset; i < layer.size; i++, at++) this.delta[at] = parameters[at]! - updated[i]!;
+    }
+    const losses = results[trainingNames.losses]!.data as Float32Array;
+    return {
+      delta: this.delta,
+      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
+      steps: losses.length,
+    };
+  }
+}
+
+function int64Vector(values: readonly number[]): ort.Tensor {
+  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
+}
+
+function asTensor(field: TensorData): ort.Tensor {
+  return field.type === 'float32'
+    ? new ort.Tensor('float32', field.data, field.dims)
+    : new ort.Tensor('int32', field.data, field.dims);
+}

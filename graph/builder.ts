@@ -1,0 +1,284 @@
+import { ModelError } from '../errors.ts';
+import {
+  type Attributes,
+  type DataType,
+  type Dim,
+  elementCount,
+  float32Tensor,
+  type Graph,
+  int64Tensor,
+  type Node,
+  type Tensor,
+  type Value,
+  type ValueType,
+} from './ir.ts';
+import { inferNode } from './shapes/infer.ts';
+
+export interface NodeOptions {
+  /** Number of outputs; more than one is read through `nodes`. */
+  readonly outputs?: number;
+  readonly domain?: string;
+  readonly name?: string;
+  /** Names of the outputs, where the caller must keep them. */
+  readonly outputNames?: readonly string[];
+}
+
+/** What is shared by a builder and those of its subgraphs. */
+interface Shared {
+  counter: number;
+  readonly names: Set<string>;
+  readonly constantsByContent: Map<string, string>;
+}
+
+/**
+ * Writes a graph node by node, in canonical form (opset 21 spelling). Each node's output types are inferred as it is added;
+ * integer arithmetic on known values is folded; a pure node that is already there is not written twice.
+ */
+export class GraphBuilder {
+  readonly inputs: Value[] = [];
+  readonly nodes: Node[] = [];
+  readonly constants = new Map<string, Tensor>();
+  private readonly types = new Map<string, ValueType>();
+  private readonly integers = new Map<string, readonly Dim[]>();
+  private readonly written = new Map<string, readonly string[]>();
+  private readonly parent: GraphBuilder | undefined;
+  private readonly shared: Shared;
+  private scope = '';
+
+  constructor(parent?: GraphBuilder) {
+    this.parent = parent;
+    this.shared = parent?.shared ?? { counter: 0, names: new Set(), constantsByContent: new Map() };
+    this.scope = parent?.scope ?? '';
+  }
+
+  /** A builder for a Loop or Scan body, which may read every value of this one. */
+  subgraph(): GraphBuilder {
+    return new GraphBuilder(this);
+  }
+
+  /** Names nodes written in `write` after `scope`, so that a reader of the file sees what they are for. */
+  within<T>(scope: string, write: () => T): T {
+    const outer = this.scope;
+    this.scope = outer ? `${outer}/${scope}` : scope;
+    try {
+      return write();
+    } finally {
+      this.scope = outer;
+    }
+  }
+
+  input(name: string, dtype: DataType, shape: readonly Dim[]): string {
+    this.shared.names.add(name);
+    this.inputs.push({ name, dtype, shape });
+    this.types.set(name, { dtype, shape });
+    return name;
+  }
+
+  /** A value that another graph or the runtime provides under this name. */
+  declare(name: string, type: ValueType): void {
+    this.shared.names.add(name);
+    this.types.set(name, type);
+  }
+
+  constant(tensor: Tensor, name?: string): string {
+    if (this.parent) return this.parent.constant(tensor, name);
+    const count = elementCount(tensor.dims);
+    const content =
+      !name && count <= 64
+        ? `${tensor.dtype}[${tensor.dims}]${Array.from(tensor.data as ArrayLike<unknown>, numberKey).join()}`
+        : undefined;
+    const known = content && this.shared.constantsByContent.get(content);
+    if (known) return known;
+    const unique = name ?? this.unique('constant');
+    this.shared.names.add(unique);
+    this.constants.set(unique, tensor);
+    this.types.set(unique, { dtype: tensor.dtype, shape: tensor.dims });
+    if (isInteger(tensor.dtype) && tensor.dims.length <= 1 && count <= 1024) {
+      this.integers.set(unique, Array.from(tensor.data as ArrayLike<number | bigint>, Number));
+    }
+    if (content) this.shared.constantsByContent.set(content, unique);
+    return unique;
+  }
+
+  /** float32 scalar constant. */
+  scalar(value: number): string {
+    return this.constant(float32Tensor([], [value]));
+  }
+
+  /** int64 vector constant. */
+  axes(values: readonly number[]): string {
+    return this.constant(int64Tensor([values.length], values));
+  }
+
+  /** int64 scalar constant. */
+  index(value: number): string {
+    return this.constant(int64Tensor([], [value]));
+  }
+
+  type(name: string): ValueType {
+    const type = this.types.get(name) ?? this.parent?.findType(name);
+    if (!type)
+      throw new ModelError(`value '${name}' is used before anything produces it; the graph is not in execution order`);
+    return type;
+  }
+
+  shape(name: string): readonly Dim[] {
+    return this.type(name).shape;
+  }
+
+  rank(name: string): number {
+    return this.shape(name).length;
+  }
+
+  has(name: string): boolean {
+    return this.findType(name) !== undefined;
+  }
+
+  /** The elements of an integer scalar or vector, when they are known (numbers or symbolic dimensions). */
+  knownIntegers(name: string): readonly Dim[] | undefined {
+    return this.integers.get(name) ?? this.parent?.knownIntegers(name);
+  }
+
+  constantTensor(name: string): Tensor | undefined {
+    return this.constants.get(name) ?? this.parent?.constantTensor(name);
+  }
+
+  /** Adds a node and returns its first output. */
+  op(op: string, inputs: readonly string[], attributes: Attributes = {}, options: NodeOptions = {}): string {
+    return this.node(op, inputs, attributes, options)[0]!;
+  }
+
+  /** Adds a node and returns its outputs. @throws ModelError when its types do not fit */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Attributes = {},
+    options: NodeOptions = {},
+  ): readonly string[] {
+    const domain = options.domain ?? '';
+    const count = options.outputNames?.length ?? options.outputs ?? 1;
+    const key =
+      options.outputNames || !isPure(op) ? undefined : JSON.stringify([op, domain, inputs, count, attributes]);
+    const before = key && this.findWritten(key);
+    if (before) return before;
+    const name = options.name ?? this.unique(this.scope ? `${this.scope}/${op}` : op);
+    const outputs =
+      options.outputNames ?? Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}:${i}`));
+    const node: Node = { name, op, domain, inputs, outputs, attributes };
+    const inferred = inferNode(node, this);
+    const values = inferred.integers;
+    if (
+      values?.every((value) => typeof value === 'number') &&
+      inferred.types[0]!.dtype === 'int64' &&
+      !options.outputNames
+    ) {
+      return [
+        this.constant(int64Tensor(inferred.types[0]!.shape.length === 0 ? [] : [values.length], values as number[])),
+      ];
+    }
+    for (const [i, output] of outputs.entries()) {
+      if (output === '') continue;
+      const type = inferred.types[i];
+      if (!type) throw new ModelError(`node '${name}' (${op}): output ${i} has no known type`);
+      this.types.set(output, type);
+      this.shared.names.add(output);
+    }
+    if (values) this.integers.set(outputs[0]!, values);
+    this.nodes.push(node);
+    if (key) this.written.set(key, outputs);
+    return outputs;
+  }
+
+  /** Adds a node with a subgraph, whose output types the caller states. */
+  control(
+    op: 'Loop' | 'Scan',
+    inputs: readonly string[],
+    attributes: Attributes,
+    outputs: readonly Value[],
+  ): readonly string[] {
+    for (const { name, dtype, shape } of outputs) this.declare(name, { dtype, shape });
+    const names = outputs.map((output) => output.name);
+    this.nodes.push({
+      name: this.unique(this.scope ? `${this.scope}/${op}` : op),
+      op,
+      domain: '',
+      inputs,
+      outputs: names,
+      attributes,
+    });
+    return names;
+  }
+
+  /** The int64 shape vector of a value: a constant when every size is known. */
+  shapeOf(name: string): string {
+    return this.op('Shape', [name]);
+  }
+
+  reshape(name: string, shape: readonly number[]): string {
+    return this.op('Reshape', [name, this.axes(shape)]);
+  }
+
+  /** The finished graph; nodes that no output needs are left out. */
+  build(name: string, outputs: readonly string[]): Graph {
+    const nodes = liveNodes(this.nodes, outputs);
+    const read = new Set([...outputs, ...nodes.flatMap(namesRead)]);
+    return {
+      name,
+      inputs: this.inputs,
+      outputs: outputs.map((output) => ({ name: output, ...this.type(output) })),
+      nodes,
+      constants: new Map([...this.constants].filter(([constant]) => read.has(constant))),
+    };
+  }
+
+  unique(stem: string): string {
+    let name = stem;
+    while (this.shared.names.has(name)) name = `${stem}_${++this.shared.counter}`;
+    this.shared.names.add(name);
+    return name;
+  }
+
+  private findType(name: string): ValueType | undefined {
+    return this.types.get(name) ?? this.parent?.findType(name);
+  }
+
+  private findWritten(key: string): readonly string[] | undefined {
+    return this.written.get(key) ?? this.parent?.findWritten(key);
+  }
+}
+
+/** Every name a node reads, those read inside its subgraphs included. */
+export function namesRead(node: Node): string[] {
+  const names = node.inputs.filter((name) => name !== '');
+  for (const attribute of Object.values(node.attributes)) {
+    if (attribute.kind !== 'graph') continue;
+    const graph = attribute.value;
+    for (const inner of graph.nodes) names.push(...namesRead(inner));
+    names.push(...graph.outputs.map((output) => output.name));
+  }
+  return names;
+}
+
+function liveNodes(nodes: readonly Node[], outputs: readonly string[]): Node[] {
+  const needed = new Set(outputs);
+  const live: Node[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (!node.outputs.some((output) => needed.has(output))) continue;
+    live.push(node);
+    for (const name of namesRead(node)) needed.add(name);
+  }
+  return live.reverse();
+}
+
+function isPure(op: string): boolean {
+  return !op.startsWith('Random') && !['Bernoulli', 'Multinomial', 'Dropout', 'Loop', 'Scan'].includes(op);
+}
+
+function isInteger(dtype: DataType): boolean {
+  return dtype === 'int64' || dtype === 'int32';
+}
+
+/** Spells −0 and 0 apart, so that they are not taken for one constant. */
+function numberKey(value: unknown): string {
+  return Object.is(value, -0) ? '-0' : String(value);
+}

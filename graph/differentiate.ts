@@ -1,0 +1,90 @@
+import { ModelError } from '../errors.ts';
+import type { GraphBuilder } from './builder.ts';
+import { gradientRule, isFlat } from './gradients/registry.ts';
+import type { Node } from './ir.ts';
+
+/**
+ * Reverse-mode differentiation: writes the backward nodes of `nodes` behind them.
+ * @param seeds gradients of the loss with respect to some values, for instance the logits
+ * @param wanted the values whose gradients are asked for, for instance the weights
+ * @returns the gradient of each wanted value; a value the loss does not depend on is missing
+ * @throws ModelError that lists every node without a gradient rule between the wanted values and the loss
+ */
+export function differentiate(
+  b: GraphBuilder,
+  nodes: readonly Node[],
+  seeds: ReadonlyMap<string, string>,
+  wanted: ReadonlySet<string>,
+): Map<string, string> {
+  const active = dependents(nodes, wanted);
+  const contributions = new Map<string, string[]>();
+  for (const [value, gradient] of seeds) contributions.set(value, [gradient]);
+  const path = backwardPath(nodes, active, new Set(seeds.keys()));
+  refuseUnknown(path);
+  for (const node of path) {
+    const dys = node.outputs.map((output) => total(b, contributions.get(output)));
+    const first = dys[0] ?? dys.find((gradient) => gradient !== undefined);
+    if (first === undefined) continue;
+    const gradients = b.within(`grad/${node.name}`, () =>
+      gradientRule(node.op)!.gradient({
+        b,
+        node,
+        x: (index) => node.inputs[index]!,
+        y: (index = 0) => node.outputs[index]!,
+        dy: first,
+        dys,
+        needs: (index) => active.has(node.inputs[index] ?? ''),
+      }),
+    );
+    for (const [i, gradient] of gradients.entries()) {
+      const input = node.inputs[i];
+      if (!gradient || !input || !active.has(input)) continue;
+      contributions.set(input, [...(contributions.get(input) ?? []), gradient]);
+    }
+  }
+  const found = [...wanted].flatMap((value) => {
+    const gradient = total(b, contributions.get(value));
+    return gradient === undefined ? [] : [[value, gradient] as const];
+  });
+  return new Map(found);
+}
+
+/** The sum of a value's gradient contributions. */
+function total(b: GraphBuilder, contributions: readonly string[] | undefined): string | undefined {
+  if (!contributions) return undefined;
+  return contributions.reduce((sum, part) => b.op('Add', [sum, part]));
+}
+
+/** Values that depend on a wanted value through differentiable nodes, the wanted ones included. */
+function dependents(nodes: readonly Node[], wanted: ReadonlySet<string>): Set<string> {
+  const active = new Set(wanted);
+  for (const node of nodes) {
+    if (isFlat(node.op) || !node.inputs.some((input) => active.has(input))) continue;
+    for (const output of node.outputs) if (output !== '') active.add(output);
+  }
+  return active;
+}
+
+/** The nodes through which gradient flows from the seeds to wanted values, last first. */
+function backwardPath(nodes: readonly Node[], active: ReadonlySet<string>, seeds: ReadonlySet<string>): Node[] {
+  const reached = new Set(seeds);
+  const path: Node[] = [];
+  for (const node of [...nodes].reverse()) {
+    if (isFlat(node.op)) continue;
+    if (!node.outputs.some((output) => reached.has(output))) continue;
+    const inputs = node.inputs.filter((input) => active.has(input));
+    if (inputs.length === 0) continue;
+    path.push(node);
+    for (const input of inputs) reached.add(input);
+  }
+  return path;
+}
+
+function refuseUnknown(path: readonly Node[]): void {
+  const unknown = path.filter((node) => !gradientRule(node.op));
+  if (unknown.length === 0) return;
+  const list = unknown.map((node) => `${node.op} ('${node.name}')`).join(', ');
+  throw new ModelError(
+    `the model cannot be trained: no gradient rule for ${list}; replace these operators, or freeze every weight before them`,
+  );
+}

@@ -1,0 +1,92 @@
+import { elementCount, int, intAttribute, intsAttribute } from '../ir.ts';
+import { type Window, windowOf } from '../shapes/windows.ts';
+import { foldWindows, padSpatial, windowSlices } from './patches.ts';
+import { add, div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
+
+function poolWindow({ b, node, x }: GradientContext): Window {
+  return windowOf(node, intsAttribute(node, 'kernel_shape')!, b.shape(x(0)).slice(2));
+}
+
+/** Windows that tile the input exactly: each element belongs to one window, so a reshape replaces the scatter. */
+function tiles({ b, x }: GradientContext, window: Window): boolean {
+  const sizes = b.shape(x(0)).slice(2);
+  const padded = [...window.padsBegin, ...window.padsEnd].some((pad) => pad !== 0);
+  return (
+    !padded &&
+    sizes.every(
+      (size, i) =>
+        window.kernel[i] === window.strides[i] &&
+        window.dilations[i] === 1 &&
+        typeof size === 'number' &&
+        size % window.kernel[i]! === 0,
+    )
+  );
+}
+
+const asFloat = ({ b }: GradientContext, value: string): string => b.op('Cast', [value], { to: int(1) });
+
+/** The gradient goes to the largest element of each window; equal ones share it. */
+function maxPoolGradient(context: GradientContext): string {
+  const { b, x, y, dy } = context;
+  const window = poolWindow(context);
+  if (tiles(context, window)) return tiledMaxPoolGradient(context, window);
+  const slices = windowSlices(b, padSpatial(b, x(0), window, -3.4e38), y(), window);
+  const hits = slices.map((slice) => asFloat(context, b.op('Equal', [slice, y()])));
+  const shared = div(
+    b,
+    dy,
+    hits.reduce((sum, hit) => add(b, sum, hit)),
+  );
+  const parts = hits.map((hit) => b.op('Unsqueeze', [mul(b, hit, shared), b.axes([2])]));
+  return foldWindows(b, b.op('Concat', parts, { axis: int(2) }), x(0), window);
+}
+
+function tiledMaxPoolGradient(context: GradientContext, window: Window): string {
+  const { b, x, y, dy } = context;
+  const sizes = b.shape(x(0)).slice(2) as number[];
+  const split = sizes.flatMap((size, i) => [size / window.kernel[i]!, window.kernel[i]!]);
+  const whole = sizes.flatMap((size, i) => [size / window.kernel[i]!, 1]);
+  const inner = window.kernel.map((_, i) => 3 + 2 * i);
+  const hits = asFloat(context, b.op('Equal', [b.reshape(x(0), [0, 0, ...split]), b.reshape(y(), [0, 0, ...whole])]));
+  const shared = div(b, b.reshape(dy, [0, 0, ...whole]), reduceSum(b, hits, inner));
+  return b.op('Reshape', [mul(b, hits, shared), b.shapeOf(x(0))]);
+}
+
+/** Every element of a window gets an equal part; padding counts only with count_include_pad. */
+function averagePoolGradient(context: GradientContext): string {
+  const { b, node, x, dy } = context;
+  const window = poolWindow(context);
+  const positions = elementCount(window.kernel);
+  let share = scale(b, dy, 1 / positions);
+  const padded = [...window.padsBegin, ...window.padsEnd].some((pad) => pad !== 0);
+  if (padded && intAttribute(node, 'count_include_pad', 0) === 0) {
+    const ones = b.op('Expand', [b.scalar(1), b.shapeOf(x(0))]);
+    const covered = b.op('AveragePool', [ones], { ...node.attributes, count_include_pad: int(1) });
+    share = div(b, share, covered);
+  }
+  const part = b.op('Unsqueeze', [share, b.axes([2])]);
+  const parts = b.op(
+    'Concat',
+    Array.from({ length: positions }, () => part),
+    { axis: int(2) },
+  );
+  return foldWindows(b, parts, x(0), window);
+}
+
+function spatialAxes({ b, x }: GradientContext): number[] {
+  return Array.from({ length: b.rank(x(0)) - 2 }, (_, i) => i + 2);
+}
+
+export const poolingRules: readonly GradientRule[] = [
+  unaryRule('MaxPool', ['x0', 'y0'], maxPoolGradient),
+  unaryRule('AveragePool', [], averagePoolGradient),
+  unaryRule('GlobalAveragePool', [], (c) => {
+    const sizes = c.b.op('Shape', [c.x(0)], { start: int(2) });
+    const count = asFloat(c, c.b.op('ReduceProd', [sizes], { keepdims: int(0) }));
+    return c.b.op('Expand', [div(c.b, c.dy, count), c.b.shapeOf(c.x(0))]);
+  }),
+  unaryRule('GlobalMaxPool', ['x0', 'y0'], (c) => {
+    const hits = asFloat(c, c.b.op('Equal', [c.x(0), c.y()]));
+    return mul(c.b, hits, div(c.b, c.dy, reduceSum(c.b, hits, spatialAxes(c))));
+  }),
+];

@@ -1,0 +1,49 @@
+import { intAttribute } from '../ir.ts';
+import { reductionAxes } from '../shapes/reductions.ts';
+import { div, type GradientContext, type GradientRule, mul, scale, unaryRule } from './rule.ts';
+
+function axesOf({ b, node, x }: GradientContext): number[] {
+  const given = node.inputs[1] ? (b.knownIntegers(node.inputs[1]) as number[]) : undefined;
+  return reductionAxes(given, b.rank(x(0)), intAttribute(node, 'noop_with_empty_axes', 0) === 1);
+}
+
+/** A reduced value with its summed axes put back as size 1, so that it broadcasts against the input. */
+function restoreAxes(context: GradientContext, value: string): string {
+  const { b, node } = context;
+  const axes = axesOf(context);
+  if (intAttribute(node, 'keepdims', 1) === 1 || axes.length === 0) return value;
+  return b.op('Unsqueeze', [value, b.axes(axes)]);
+}
+
+function expandToInput(context: GradientContext, value: string): string {
+  const { b, x } = context;
+  return b.op('Expand', [restoreAxes(context, value), b.shapeOf(x(0))]);
+}
+
+/** ReduceMax and ReduceMin: equal extremes share the gradient. */
+function extremeRule(op: string): GradientRule {
+  return unaryRule(op, ['x0', 'y0'], (c) => {
+    const { b, x, y, dy } = c;
+    const hits = b.op('Cast', [b.op('Equal', [x(0), restoreAxes(c, y())])], { to: { kind: 'int', value: 1 } });
+    const count = b.op('ReduceSum', [hits, b.axes(axesOf(c))], { keepdims: { kind: 'int', value: 1 } });
+    return mul(b, hits, div(b, restoreAxes(c, dy), count));
+  });
+}
+
+export const reductionRules: readonly GradientRule[] = [
+  unaryRule('ReduceSum', [], (c) => expandToInput(c, c.dy)),
+  unaryRule('ReduceMean', [], (c) => {
+    const { b, x, y, dy } = c;
+    const count = (value: string) => b.op('Cast', [b.op('Size', [value])], { to: { kind: 'int', value: 1 } });
+    return div(b, expandToInput(c, dy), div(b, count(x(0)), count(y())));
+  }),
+  unaryRule('ReduceSumSquare', ['x0'], (c) => mul(c.b, scale(c.b, c.x(0), 2), restoreAxes(c, c.dy))),
+  unaryRule('ReduceL1', ['x0'], (c) => mul(c.b, c.b.op('Sign', [c.x(0)]), restoreAxes(c, c.dy))),
+  unaryRule('ReduceL2', ['x0', 'y0'], (c) => mul(c.b, c.x(0), restoreAxes(c, div(c.b, c.dy, c.y())))),
+  unaryRule('ReduceLogSumExp', ['x0', 'y0'], (c) => {
+    const softmax = c.b.op('Exp', [c.b.op('Sub', [c.x(0), restoreAxes(c, c.y())])]);
+    return mul(c.b, softmax, restoreAxes(c, c.dy));
+  }),
+  extremeRule('ReduceMax'),
+  extremeRule('ReduceMin'),
+];

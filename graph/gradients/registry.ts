@@ -1,0 +1,46 @@
+import { activationRules } from './activations.ts';
+import { arithmeticRules } from './arithmetic.ts';
+import { convolutionRules } from './convolution.ts';
+import { matrixRules } from './matrix.ts';
+import { movementRules } from './movement.ts';
+import { normalisationRules } from './normalisation.ts';
+import { poolingRules } from './pooling.ts';
+import { reductionRules } from './reductions.ts';
+import type { GradientRule } from './rule.ts';
+import { softmaxRules } from './softmax.ts';
+
+const families = [
+  arithmeticRules,
+  activationRules,
+  matrixRules,
+  convolutionRules,
+  poolingRules,
+  normalisationRules,
+  softmaxRules,
+  reductionRules,
+  movementRules,
+];
+
+const rules = new Map<string, GradientRule>(families.flat().map((rule) => [rule.op, rule]));
+
+/** Operators through which nothing is differentiated: shapes, indices, comparisons and values that depend on none of the weights. */
+const flat = new Set(
+  'Shape Size Range ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Xor IsNaN Sign Floor Ceil Round ArgMax ArgMin NonZero OneHot'.split(
+    ' ',
+  ),
+);
+
+/** The gradient rule of an operator, if it has one. */
+export function gradientRule(op: string): GradientRule | undefined {
+  return rules.get(op);
+}
+
+/** Whether the operator's gradient is zero everywhere, so that it needs no rule. */
+export function isFlat(op: string): boolean {
+  return flat.has(op);
+}
+
+/** Every operator with a gradient rule, in alphabetical order. */
+export function differentiableOperators(): string[] {
+  return [...rules.keys()].sort();
+}

@@ -1,0 +1,107 @@
+import { ModelError } from '../errors.ts';
+import type { GraphBuilder } from './builder.ts';
+import { gradientRule, isFlat } from './gradients/registry.ts';
+import { type Attributes, float32Tensor, type Graph, int64Tensor, type Model, type Node } from './ir.ts';
+import { hasShapeRule } from './shapes/infer.ts';
+
+/** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
+const attributesMadeInputs: Readonly<Record<string, readonly (readonly [attribute: string, position: number])[]>> = {
+  ...Object.fromEntries(
+    'Sum Mean Max Min L1 L2 LogSumExp LogSum SumSquare Prod'
+      .split(' ')
+      .map((name) => [`Reduce${name}`, [['axes', 1]] as const]),
+  ),
+  Squeeze: [['axes', 1]],
+  Unsqueeze: [['axes', 1]],
+  Split: [['split', 1]],
+  Clip: [
+    ['min', 1],
+    ['max', 2],
+  ],
+};
+
+/** Oldest operator set whose remaining differences are covered here. */
+export const oldestOpset = 11;
+
+/**
+ * Writes the nodes of a model into a builder in canonical (opset 21) form.
+ * @param names what the model's inputs and weights are called in the builder; filled with the names of every other value
+ * @returns the written nodes, for differentiation
+ * @throws ModelError that lists every node with an operator dpfl does not know
+ */
+export function writeForward(b: GraphBuilder, model: Model, names: Map<string, string>): readonly Node[] {
+  refuseUnknown(model);
+  for (const [name, tensor] of model.graph.constants) {
+    if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
+  }
+  const first = b.nodes.length;
+  for (const node of model.graph.nodes) {
+    const { attributes, inputs } = canonical(b, node, names);
+    const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
+    const written = b.node(node.op, inputs, attributes, {
+      outputs: asked,
+      domain: node.domain,
+      name: b.has(node.name) ? undefined : node.name,
+    });
+    for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
+  }
+  return b.nodes.slice(first);
+}
+
+function canonical(
+  b: GraphBuilder,
+  node: Node,
+  names: ReadonlyMap<string, string>,
+): { attributes: Attributes; inputs: string[] } {
+  const inputs = node.inputs.map((name) => {
+    if (name === '') return '';
+    const known = names.get(name);
+    if (!known)
+      throw new ModelError(
+        `node '${node.name}' (${node.op}) reads '${name}', which nothing produces; the file is damaged`,
+      );
+    return known;
+  });
+  const attributes = { ...node.attributes };
+  for (const [attribute, position] of attributesMadeInputs[node.op] ?? []) {
+    const value = attributes[attribute];
+    if (!value) continue;
+    delete attributes[attribute];
+    while (inputs.length < position) inputs.push('');
+    if (value.kind === 'ints') inputs[position] = b.constant(int64Tensor([value.value.length], value.value));
+    if (value.kind === 'float') inputs[position] = b.constant(float32Tensor([], [value.value]));
+  }
+  return { attributes, inputs };
+}
+
+/** One finding about a node of a forward graph. */
+export interface NodeProblem {
+  readonly node: Node;
+  readonly problem: string;
+}
+
+/** Nodes that cannot be written or differentiated, for `dpfl model inspect` and for errors. */
+export function findProblems(graph: Graph): NodeProblem[] {
+  return graph.nodes.flatMap((node) => {
+    if (Object.values(node.attributes).some((attribute) => attribute.kind === 'graph')) {
+      return [{ node, problem: 'control flow in a forward graph is not supported; export the model without it' }];
+    }
+    if (node.domain !== '')
+      return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
+    if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
+    if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
+    return [];
+  });
+}
+
+function refuseUnknown({ graph, opset }: Model): void {
+  if (opset < oldestOpset) {
+    throw new ModelError(
+      `the model uses operator set ${opset}; dpfl reads ${oldestOpset} and later: export it again with a newer opset`,
+    );
+  }
+  const problems = findProblems(graph).filter(({ problem }) => problem !== 'no gradient rule');
+  if (problems.length === 0) return;
+  const list = problems.map(({ node, problem }) => `${node.op} ('${node.name}'): ${problem}`).join('; ');
+  throw new ModelError(`the model cannot be used: ${list}. Replace these nodes and export the model again`);
+}

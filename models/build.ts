@@ -1,0 +1,23 @@
+import { ConfigError } from '../errors.ts';
+import type { Model } from '../graph/ir.ts';
+import { readModelFile } from '../graph/onnx/read.ts';
+import { buildCnn } from './cnn.ts';
+import type { ModelConfig } from './config.ts';
+import type { Task } from './task.ts';
+import { buildTransformerCtc } from './transformer-ctc.ts';
+
+/**
+ * Builds the configured model for a task, with weights initialised from the seed, or reads the user's file.
+ * @throws ConfigError when model and data do not fit each other, ModelError for an unusable file
+ */
+export function buildModel(config: ModelConfig, task: Task, seed: number | string): Model {
+  if (config.kind === 'onnx') return readModelFile(config.path);
+  if (config.kind === 'cnn') {
+    if (task.kind !== 'classification')
+      throw new ConfigError(`model.kind: 'cnn' classifies images, but the data is speech; use 'transformer-ctc'`);
+    return buildCnn({ ...config, imageShape: task.imageShape, classes: task.classes.length }, seed);
+  }
+  if (task.kind !== 'transcription')
+    throw new ConfigError(`model.kind: 'transformer-ctc' transcribes speech, but the data is images; use 'cnn'`);
+  return buildTransformerCtc({ ...config, filters: task.filters, vocabulary: task.alphabet.length + 1 }, seed);
+}

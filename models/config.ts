@@ -1,0 +1,42 @@
+import { z } from 'zod';
+
+const positive = z.int().positive();
+
+const transformerCtc = z
+  .strictObject({
+    kind: z.literal('transformer-ctc'),
+    stride: positive.default(4).describe('frontend stride: feature frames per encoder frame'),
+    blocks: positive.default(2).describe('pre-LayerNorm transformer blocks'),
+    width: positive.default(64).describe('model width; a multiple of heads'),
+    heads: positive.default(4).describe('attention heads'),
+    mlp: positive.default(256).describe('hidden width of the MLP'),
+  })
+  .describe('encoder-only transformer with CTC; input filters and vocabulary come from the data');
+
+const cnn = z
+  .strictObject({
+    kind: z.literal('cnn'),
+    channels: z.array(positive).min(1).default([32, 64]).describe('filters of each 3×3 convolution'),
+    hidden: positive.default(128).describe('width of the dense layer'),
+  })
+  .describe('convolutions 3×3 with ReLU, one max-pool 2, dense, ReLU, dense');
+
+const onnx = z
+  .strictObject({
+    kind: z.literal('onnx'),
+    path: z.string().min(1).describe('an .onnx file, relative to the configuration file'),
+  })
+  .describe('your own model, trained from the weights in the file');
+
+/** The `model` section of a run configuration. */
+export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, onnx]);
+
+export type ModelConfig = z.infer<typeof modelConfig>;
+export type TransformerCtcSettings = z.infer<typeof transformerCtc> & {
+  readonly filters: number;
+  readonly vocabulary: number;
+};
+export type CnnSettings = z.infer<typeof cnn> & {
+  readonly imageShape: readonly [number, number, number];
+  readonly classes: number;
+};

@@ -1,0 +1,33 @@
+import { elementCount, float32Tensor, type Tensor } from '../graph/ir.ts';
+import { namedStream } from '../random/stream.ts';
+
+/** Initial weights, drawn from one named stream per layer so that they depend on the seed and the layer's name alone. */
+export class Initialiser {
+  private readonly seed: number | string;
+
+  constructor(seed: number | string) {
+    this.seed = seed;
+  }
+
+  /** Uniform in ±sqrt(6 / (fanIn + fanOut)) (Glorot & Bengio 2010). */
+  glorot(name: string, dims: readonly number[], fanIn: number, fanOut: number): Tensor {
+    return this.uniform(name, dims, Math.sqrt(6 / (fanIn + fanOut)));
+  }
+
+  /** Uniform in ±sqrt(6 / fanIn) (He et al. 2015), for layers followed by a ReLU. */
+  he(name: string, dims: readonly number[], fanIn: number): Tensor {
+    return this.uniform(name, dims, Math.sqrt(6 / fanIn));
+  }
+
+  constant(dims: readonly number[], value: number): Tensor {
+    return float32Tensor(dims, new Float32Array(elementCount(dims)).fill(value));
+  }
+
+  private uniform(name: string, dims: readonly number[], bound: number): Tensor {
+    const stream = namedStream(this.seed, `initial-weights/${name}`);
+    return float32Tensor(
+      dims,
+      Float32Array.from({ length: elementCount(dims) }, () => (2 * stream.uniform() - 1) * bound),
+    );
+  }
+}
