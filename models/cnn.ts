@@ -19,8 +19,8 @@ export function buildCnn(settings: CnnSettings, seed: number | string): Model {
   let x = b.input('image', 'float32', ['batch', ...settings.imageShape]);
   for (const [i, filters] of settings.channels.entries()) {
     const name = `conv${i + 1}`;
-    const kernel = weight(`${name}.weight`, init.he(name, [filters, channels, 3, 3], channels * 9));
-    const bias = weight(`${name}.bias`, init.constant([filters], 0));
+    const kernel = weight(`${name}.weight`, init.fanIn(name, [filters, channels, 3, 3], channels * 9));
+    const bias = weight(`${name}.bias`, init.fanIn(`${name}.bias`, [filters], channels * 9));
     x = b.op(
       'Relu',
       [b.op('Conv', [x, kernel, bias], { kernel_shape: ints([3, 3]) }, { name })],
@@ -39,7 +39,7 @@ export function buildCnn(settings: CnnSettings, seed: number | string): Model {
       {},
       { name },
     );
-  const hidden = dense('dense', x, settings.hidden, init.he('dense', [features, settings.hidden], features));
+  const hidden = dense('dense', x, settings.hidden, init.fanIn('dense', [features, settings.hidden], features));
   x = b.op('Relu', [hidden], {}, { name: 'dense.relu' });
   const { classes } = settings;
   const output = init.glorot('output', [settings.hidden, classes], settings.hidden, classes);

@@ -14,9 +14,9 @@ export class Initialiser {
     return this.uniform(name, dims, Math.sqrt(6 / (fanIn + fanOut)));
   }
 
-  /** Uniform in ±sqrt(6 / fanIn) (He et al. 2015), for layers followed by a ReLU. */
-  he(name: string, dims: readonly number[], fanIn: number): Tensor {
-    return this.uniform(name, dims, Math.sqrt(6 / fanIn));
+  /** Uniform in ±1 / sqrt(fanIn), PyTorch's default for convolutions and dense layers, which the benchmark protocols assume. */
+  fanIn(name: string, dims: readonly number[], fanIn: number): Tensor {
+    return this.uniform(name, dims, Math.sqrt(1 / fanIn));
   }
 
   constant(dims: readonly number[], value: number): Tensor {

@@ -1,4 +1,6 @@
-import { int, intAttribute, intsAttribute } from '../ir.ts';
+import { ModelError } from '../../errors.ts';
+import { int, intAttribute, intsAttribute, stringAttribute } from '../ir.ts';
+import { dataTypeCode } from '../onnx/tensor.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, type GradientRule, type Gradients, neg, unaryRule } from './rule.ts';
 
@@ -98,8 +100,21 @@ function gatherGradient({ b, node, x, dy }: GradientContext): string {
   return b.op('Transpose', [scattered], { perm: { kind: 'ints', value: order.map((_, i) => order.indexOf(i)) } });
 }
 
+/** Between floating-point types the gradient is cast back; rounding to integers has none. */
+function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
+  const [from, to] = [b.type(x(0)).dtype, b.type(y()).dtype];
+  if (!from.startsWith('float') || !to.startsWith('float')) return undefined;
+  return from === to ? dy : b.op('Cast', [dy], { to: int(dataTypeCode(from)) });
+}
+
 /** Constant padding: the gradient of the padding is cut off, that is, padded by the negative amounts. */
 function padGradient({ b, node, dy }: GradientContext): string {
+  const mode = stringAttribute(node, 'mode', 'constant');
+  if (mode !== 'constant') {
+    throw new ModelError(
+      `node '${node.name}' (Pad): mode '${mode}' has no gradient; only constant padding can be trained`,
+    );
+  }
   const axes = node.inputs[3];
   return b.op('Pad', [dy, neg(b, node.inputs[1]!), b.scalar(0), ...(axes ? [axes] : [])]);
 }
@@ -107,9 +122,7 @@ function padGradient({ b, node, dy }: GradientContext): string {
 export const movementRules: readonly GradientRule[] = [
   ...['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'].map((op) => unaryRule(op, [], reshaped)),
   unaryRule('Identity', [], ({ dy }) => dy),
-  unaryRule('Cast', [], ({ b, x, dy }) =>
-    b.type(x(0)).dtype === 'float32' ? dy : b.op('Cast', [dy], { to: int(11) }),
-  ),
+  { op: 'Cast', reads: [], gradient: (context) => [castGradient(context)] },
   unaryRule('Transpose', [], transposeGradient),
   { op: 'Concat', reads: [], gradient: concatGradients },
   { op: 'Split', reads: [], gradient: (context) => [splitGradient(context)] },

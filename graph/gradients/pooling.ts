@@ -4,15 +4,17 @@ import { foldWindows, padSpatial, windowSlices } from './patches.ts';
 import { add, div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
 
 function poolWindow({ b, node, x }: GradientContext): Window {
-  return windowOf(node, intsAttribute(node, 'kernel_shape')!, b.shape(x(0)).slice(2));
+  const window = windowOf(node, intsAttribute(node, 'kernel_shape')!, b.shape(x(0)).slice(2));
+  if (intAttribute(node, 'ceil_mode', 0) === 0) return window;
+  // The last window may reach beyond the end by less than a stride.
+  return { ...window, padsEnd: window.padsEnd.map((pad, i) => pad + window.strides[i]! - 1) };
 }
 
 /** Windows that tile the input exactly: each element belongs to one window, so a reshape replaces the scatter. */
 function tiles({ b, x }: GradientContext, window: Window): boolean {
   const sizes = b.shape(x(0)).slice(2);
-  const padded = [...window.padsBegin, ...window.padsEnd].some((pad) => pad !== 0);
   return (
-    !padded &&
+    !isPadded(window) &&
     sizes.every(
       (size, i) =>
         window.kernel[i] === window.strides[i] &&
@@ -21,6 +23,10 @@ function tiles({ b, x }: GradientContext, window: Window): boolean {
         size % window.kernel[i]! === 0,
     )
   );
+}
+
+function isPadded({ padsBegin, padsEnd }: Window): boolean {
+  return [...padsBegin, ...padsEnd].some((pad) => pad !== 0);
 }
 
 const asFloat = ({ b }: GradientContext, value: string): string => b.op('Cast', [value], { to: int(1) });
@@ -52,17 +58,22 @@ function tiledMaxPoolGradient(context: GradientContext, window: Window): string 
   return b.op('Reshape', [mul(b, hits, shared), b.shapeOf(x(0))]);
 }
 
-/** Every element of a window gets an equal part; padding counts only with count_include_pad. */
+/**
+ * Every element of a window gets an equal part of its gradient. What the runtime divides by at a border (`count_include_pad`, `ceil_mode`)
+ * is read off the pooled image of ones: elements of the image in the window / divisor.
+ */
 function averagePoolGradient(context: GradientContext): string {
-  const { b, node, x, dy } = context;
+  const { b, node, x, y, dy } = context;
   const window = poolWindow(context);
   const positions = elementCount(window.kernel);
   let share = scale(b, dy, 1 / positions);
-  const padded = [...window.padsBegin, ...window.padsEnd].some((pad) => pad !== 0);
-  if (padded && intAttribute(node, 'count_include_pad', 0) === 0) {
-    const ones = b.op('Expand', [b.scalar(1), b.shapeOf(x(0))]);
-    const covered = b.op('AveragePool', [ones], { ...node.attributes, count_include_pad: int(1) });
-    share = div(b, share, covered);
+  if (isPadded(window)) {
+    const sizes = b.op('Shape', [x(0)], { start: int(2) });
+    const ones = b.op('Expand', [b.scalar(1), b.op('Concat', [b.axes([1, 1]), sizes], { axis: int(0) })]);
+    const inImage = windowSlices(b, padSpatial(b, ones, window, 0), y(), window).reduce((sum, slice) =>
+      add(b, sum, slice),
+    );
+    share = mul(b, dy, div(b, b.op('AveragePool', [ones], node.attributes), inImage));
   }
   const part = b.op('Unsqueeze', [share, b.axes([2])]);
   const parts = b.op(

@@ -1,6 +1,6 @@
 import { intAttribute } from '../ir.ts';
 import { reductionAxes } from '../shapes/reductions.ts';
-import { div, type GradientContext, type GradientRule, mul, scale, unaryRule } from './rule.ts';
+import { div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
 
 function axesOf({ b, node, x }: GradientContext): number[] {
   const given = node.inputs[1] ? (b.knownIntegers(node.inputs[1]) as number[]) : undefined;
@@ -24,9 +24,10 @@ function expandToInput(context: GradientContext, value: string): string {
 function extremeRule(op: string): GradientRule {
   return unaryRule(op, ['x0', 'y0'], (c) => {
     const { b, x, y, dy } = c;
+    const axes = axesOf(c);
+    if (axes.length === 0) return dy;
     const hits = b.op('Cast', [b.op('Equal', [x(0), restoreAxes(c, y())])], { to: { kind: 'int', value: 1 } });
-    const count = b.op('ReduceSum', [hits, b.axes(axesOf(c))], { keepdims: { kind: 'int', value: 1 } });
-    return mul(b, hits, div(b, restoreAxes(c, dy), count));
+    return mul(b, hits, div(b, restoreAxes(c, dy), reduceSum(b, hits, axes)));
   });
 }
 
@@ -39,7 +40,11 @@ export const reductionRules: readonly GradientRule[] = [
   }),
   unaryRule('ReduceSumSquare', ['x0'], (c) => mul(c.b, scale(c.b, c.x(0), 2), restoreAxes(c, c.dy))),
   unaryRule('ReduceL1', ['x0'], (c) => mul(c.b, c.b.op('Sign', [c.x(0)]), restoreAxes(c, c.dy))),
-  unaryRule('ReduceL2', ['x0', 'y0'], (c) => mul(c.b, c.x(0), restoreAxes(c, div(c.b, c.dy, c.y())))),
+  unaryRule('ReduceL2', ['x0', 'y0'], (c) => {
+    // At the origin every direction is steepest; the gradient taken there is 0.
+    const norm = c.b.op('Max', [c.y(), c.b.scalar(1e-30)]);
+    return mul(c.b, c.x(0), restoreAxes(c, div(c.b, c.dy, norm)));
+  }),
   unaryRule('ReduceLogSumExp', ['x0', 'y0'], (c) => {
     const softmax = c.b.op('Exp', [c.b.op('Sub', [c.x(0), restoreAxes(c, c.y())])]);
     return mul(c.b, softmax, restoreAxes(c, c.dy));

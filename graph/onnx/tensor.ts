@@ -64,7 +64,8 @@ type ArrayConstructor = (typeof arrays)[keyof typeof arrays];
 
 function fromRaw(array: ArrayConstructor, raw: Uint8Array): TensorArray {
   const size = array.BYTES_PER_ELEMENT;
-  const aligned = raw.byteOffset % size === 0 ? raw : raw.slice();
+  // A copy starts at offset 0. (`slice` would not do: on a Buffer it is a view.)
+  const aligned = raw.byteOffset % size === 0 ? raw : new Uint8Array(raw);
   return new array(aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / size));
 }
 

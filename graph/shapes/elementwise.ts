@@ -53,7 +53,7 @@ function arithmetic(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
 }
 
 const unaryOperators =
-  'Abs Neg Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu QuickGelu';
+  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu QuickGelu';
 const numericOperators = 'Pow Max Min Sum Mean PRelu';
 
 export const elementwiseShapes: Record<string, ShapeRule> = {
@@ -66,6 +66,10 @@ export const elementwiseShapes: Record<string, ShapeRule> = {
   Sub: arithmetic(subtractDims),
   Mul: arithmetic(multiplyDims),
   Div: arithmetic(floorDivideDims),
+  Neg: (context) => ({
+    types: [context.input(0)],
+    integers: context.integers(0)?.map((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
+  }),
   Identity: (context) => ({ types: [context.input(0)], integers: context.integers(0) }),
   IsNaN: (context) => same({ ...context.input(0), dtype: 'bool' }),
   Where: (context) => same(broadcast(context, context.input(1).dtype)),

@@ -150,7 +150,9 @@ const split: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 0), shape.length);
   const count = context.node.outputs.length;
-  const sizes = context.hasInput(1) ? context.numbers(1, 'the split sizes') : undefined;
+  const sizes = context.hasInput(1)
+    ? (context.integers(1) ?? context.node.outputs.map((output): Dim => `${output}_${axis}`))
+    : undefined;
   const whole = shape[axis]!;
   const chunk = typeof whole === 'number' ? Math.ceil(whole / count) : `ceil(${whole}/${count})`;
   return {

@@ -9,9 +9,12 @@ export function reductionAxes(axes: readonly number[] | undefined, rank: number,
 
 function reducedShape(context: ShapeContext): Dim[] {
   const { shape } = context.input(0);
+  const keep = intAttribute(context.node, 'keepdims', 1) === 1;
+  // Axes found when the graph runs leave the rank known, and nothing else.
+  if (keep && context.hasInput(1) && !context.integers(1))
+    return shape.map((_, i) => `${context.node.outputs[0]}_${i}`);
   const given = context.hasInput(1) ? context.numbers(1, 'the axes') : undefined;
   const axes = new Set(reductionAxes(given, shape.length, intAttribute(context.node, 'noop_with_empty_axes', 0) === 1));
-  const keep = intAttribute(context.node, 'keepdims', 1) === 1;
   return keep ? shape.map((dim, axis) => (axes.has(axis) ? 1 : dim)) : shape.filter((_, axis) => !axes.has(axis));
 }
 

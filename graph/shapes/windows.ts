@@ -40,7 +40,7 @@ export function windowOf(node: Node, kernel: readonly number[], sizes: readonly 
   return { kernel, strides, dilations, padsBegin: begin, padsEnd: end };
 }
 
-/** Sizes of the windowed output. */
+/** Sizes of the windowed output. @param ceil whether a window that reaches beyond the end counts as well */
 export function windowOutput(window: Window, sizes: readonly Dim[], ceil = false): Dim[] {
   return sizes.map((size, i) => {
     const span = (window.kernel[i]! - 1) * window.dilations[i]! + 1;
@@ -69,7 +69,14 @@ const pool: ShapeRule = (context) => {
   const kernel = intsAttribute(context.node, 'kernel_shape');
   if (!kernel) throw context.fail('kernel_shape is missing');
   const window = safeWindow(context, kernel);
-  const output = windowOutput(window, shape.slice(2), intAttribute(context.node, 'ceil_mode', 0) === 1);
+  const ceil = intAttribute(context.node, 'ceil_mode', 0) === 1;
+  const output = windowOutput(window, shape.slice(2), ceil);
+  for (const [i, size] of shape.slice(2).entries()) {
+    const last = (Number(output[i]) - 1) * window.strides[i]!;
+    if (ceil && typeof size === 'number' && last >= size + window.padsBegin[i]!) {
+      throw context.fail('its last window starts in the padding, which runtimes count differently; set ceil_mode to 0');
+    }
+  }
   const type = [...shape.slice(0, 2), ...output];
   return {
     types: [

@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import type { EpsilonFlags } from '../epsilon.ts';
+
+/** `dpfl privacy epsilon`: what a mechanism guarantees, without training anything. */
+export function addPrivacyCommand(program: Command): void {
+  const privacy = program
+    .command('privacy')
+    .summary('compute privacy guarantees')
+    .description('Computes privacy guarantees without training anything.');
+  privacy
+    .command('epsilon')
+    .requiredOption('--noise-multiplier <Z>', 'standard deviation of the noise on the sum, over the clipping bound')
+    .option('--sampling-rate <Q>', 'probability that a user joins a step')
+    .option('--expected-cohort <S>', 'expected users per step; with --population it gives q = S / K')
+    .option('--population <K>', 'number of users')
+    .requiredOption('--steps <T>', 'number of central steps')
+    .requiredOption('--delta <D>', 'delta of the (epsilon, delta) guarantee')
+    .option('--accountant <name>', 'how to account: rdp', 'rdp')
+    .option('--json', 'print JSON on stdout')
+    .summary('epsilon of Poisson-sampled Gaussian noise')
+    .description(
+      'Prints epsilon of T steps of the Poisson-sampled Gaussian mechanism: user level, adding or removing one user.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ dpfl privacy epsilon --noise-multiplier 0.6144 --expected-cohort 204800 --population 69506000 --steps 2034 --delta 1e-9
+  $ dpfl privacy epsilon --noise-multiplier 1 --sampling-rate 0.001 --steps 2000 --delta 1e-9 --json
+
+Noise stated on the average (the paper's sigma_DP) becomes Z = sigma_DP * S; on each client's delta, Z = sigma * sqrt(S).`,
+    )
+    .action(async (flags: EpsilonFlags & { json?: boolean }) => {
+      const { epsilonJson, epsilonOfFlags, epsilonText } = await import('../epsilon.ts');
+      const answer = epsilonOfFlags(flags);
+      process.stdout.write(flags.json ? `${JSON.stringify(epsilonJson(answer))}\n` : epsilonText(answer));
+    });
+}

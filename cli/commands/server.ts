@@ -1,0 +1,31 @@
+import type { Command } from 'commander';
+import { addRunOptions, OVERRIDE_HELP, type RunOptions } from './run-options.ts';
+
+/** `dpfl server <config> --listen host:port`: the same run, with workers that connect over the network. */
+export function addServerCommand(program: Command): void {
+  const command = program
+    .command('server')
+    .argument('[config]', 'YAML file that describes the run')
+    .requiredOption('--listen <host:port>', 'address to accept workers on, such as 0.0.0.0:50051')
+    .summary('train with workers on other machines')
+    .description(
+      'Runs the server of a federated training and waits for workers (dpfl worker) to connect. ' +
+        'Workers may join, leave and die at any time; the trained model is the same whatever they do.',
+    );
+  addRunOptions(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ dpfl server configs/quickstart.yaml --listen 0.0.0.0:50051
+  $ dpfl worker --server trainer.local:50051              (on each other machine)
+  $ dpfl server --listen 0.0.0.0:50051 --resume runs/quickstart-001
+
+Traffic is neither encrypted nor authenticated: listen on a trusted network only.
+${OVERRIDE_HELP}`,
+    )
+    .action(async (config: string | undefined, options: RunOptions & { listen: string }) => {
+      const { train } = await import('../train.ts');
+      await train(config, options, options.listen);
+    });
+}

@@ -1,0 +1,128 @@
+import { ConfigError } from '../errors.ts';
+import type { EpsilonStatement } from '../privacy/accountant.ts';
+import type { PrivacyEvent } from '../privacy/ledger.ts';
+import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { samplingRate } from '../privacy/sampling.ts';
+import { formatCount, formatEpsilon, significant } from '../report/format.ts';
+import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
+
+/** The flags of `dpfl privacy epsilon` as they were typed. */
+export interface EpsilonFlags {
+  readonly noiseMultiplier: string;
+  readonly samplingRate?: string;
+  readonly expectedCohort?: string;
+  readonly population?: string;
+  readonly steps: string;
+  readonly delta: string;
+  readonly accountant?: string;
+}
+
+/** An epsilon and everything it was computed from. */
+export interface EpsilonAnswer {
+  readonly noiseMultiplier: number;
+  readonly samplingRate: number;
+  /** Present when q was given as S / K. */
+  readonly cohort?: { readonly expected: number; readonly population: number };
+  readonly steps: number;
+  readonly statement: EpsilonStatement;
+}
+
+/** What `--json` prints. */
+export interface EpsilonJson {
+  /** Upper bound; null when none is finite. */
+  readonly epsilon: number | null;
+  /** The RDP accountant gives no lower bound. */
+  readonly epsilonLower: null;
+  readonly accountant: string;
+  readonly order: number | null;
+}
+
+/**
+ * Epsilon of T steps of the Poisson-sampled Gaussian mechanism.
+ * @throws ConfigError naming the flag that is wrong
+ */
+export function epsilonOfFlags(flags: EpsilonFlags): EpsilonAnswer {
+  if (flags.accountant !== undefined && flags.accountant !== 'rdp') {
+    throw new ConfigError(`--accountant: '${flags.accountant}' is not known; use rdp`);
+  }
+  const noiseMultiplier = positive('--noise-multiplier', flags.noiseMultiplier);
+  const steps = positiveInteger('--steps', flags.steps);
+  const delta = positive('--delta', flags.delta);
+  if (delta >= 1)
+    throw new ConfigError(`--delta: must be below 1, got ${flags.delta}; usually well below 1 / population`);
+  const sampling = samplingOf(flags);
+  // Written out rather than made by privacy/ledger.ts, whose zod would double the time this command takes.
+  const event: PrivacyEvent = {
+    kind: 'selfComposed',
+    count: steps,
+    event: {
+      kind: 'poissonSampled',
+      samplingRate: sampling.samplingRate,
+      event: { kind: 'gaussian', noiseMultiplier },
+    },
+  };
+  return { noiseMultiplier, ...sampling, steps, statement: new RdpAccountant().epsilon(event, delta) };
+}
+
+function samplingOf(flags: EpsilonFlags): Pick<EpsilonAnswer, 'samplingRate' | 'cohort'> {
+  const given = flags.expectedCohort ?? flags.population;
+  if (flags.samplingRate !== undefined) {
+    if (given !== undefined) {
+      const other = flags.expectedCohort !== undefined ? '--expected-cohort' : '--population';
+      throw new ConfigError(`--sampling-rate: cannot be combined with ${other}; give q, or S and K`);
+    }
+    const rate = positive('--sampling-rate', flags.samplingRate);
+    if (rate > 1) throw new ConfigError(`--sampling-rate: must be at most 1, got ${flags.samplingRate}`);
+    return { samplingRate: rate };
+  }
+  if (given === undefined) {
+    throw new ConfigError('--sampling-rate: missing; give it, or --expected-cohort and --population');
+  }
+  if (flags.population === undefined) throw new ConfigError('--population: missing; --expected-cohort needs it');
+  if (flags.expectedCohort === undefined) throw new ConfigError('--expected-cohort: missing; --population needs it');
+  const expected = positive('--expected-cohort', flags.expectedCohort);
+  const population = positiveInteger('--population', flags.population);
+  if (expected > population) {
+    throw new ConfigError(
+      `--expected-cohort: ${flags.expectedCohort} is above --population ${flags.population} (sampling rate above 1); lower it`,
+    );
+  }
+  return { samplingRate: samplingRate(expected, population), cohort: { expected, population } };
+}
+
+function positive(flag: string, text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!Number.isFinite(value)) throw new ConfigError(`${flag}: expected a number, got '${text}'`);
+  if (value > 0) return value;
+  const why = flag === '--noise-multiplier' && value === 0 ? '; without noise there is no finite epsilon' : '';
+  throw new ConfigError(`${flag}: must be above 0, got ${text}${why}`);
+}
+
+function positiveInteger(flag: string, text: string): number {
+  const value = positive(flag, text);
+  if (!Number.isSafeInteger(value)) throw new ConfigError(`${flag}: expected a whole number, got ${text}`);
+  return value;
+}
+
+/** The answer for programs. */
+export function epsilonJson({ statement }: EpsilonAnswer): EpsilonJson {
+  const { epsilon, accountant, order } = statement;
+  return { epsilon: Number.isFinite(epsilon) ? epsilon : null, epsilonLower: null, accountant, order };
+}
+
+/** The answer for people: epsilon, then what it was computed from. */
+export function epsilonText({ noiseMultiplier, samplingRate: rate, cohort, steps, statement }: EpsilonAnswer): string {
+  const { epsilon, delta } = statement;
+  const q = cohort
+    ? `q = S / K = ${formatCount(cohort.expected)} / ${formatCount(cohort.population)} = ${significant(rate)}`
+    : `q = ${significant(rate)}`;
+  return [
+    `epsilon = ${formatEpsilon(epsilon)}`,
+    `(${significant(epsilon)} at delta = ${significant(delta)}: an upper bound, user level)`,
+    `mechanism   Gaussian, noise multiplier z = ${significant(noiseMultiplier, 6)}, ${formatCount(steps)} steps`,
+    `sampling    Poisson, ${q}`,
+    `accountant  ${accountantWords(statement)}`,
+    `adjacency   ${ADJACENCY_WORDS['add-or-remove-one-user']}`,
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,199 @@
+import { randomUUID } from 'node:crypto';
+import { stringify } from 'yaml';
+import type { WorkerTask } from '../client/task.ts';
+import { LocalTrainer } from '../client/trainer.ts';
+import type { FederatedDataset } from '../data/dataset.ts';
+import { openDataset } from '../data/open.ts';
+import { ConfigError } from '../errors.ts';
+import { bindModel } from '../graph/binding.ts';
+import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
+import type { Model } from '../graph/ir.ts';
+import { encodeModel } from '../graph/onnx/write.ts';
+import { parametersOf, withParameters } from '../graph/parameters.ts';
+import { buildModel } from '../models/build.ts';
+import { ParameterLayout } from '../params/layout.ts';
+import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
+import { Evaluator } from '../server/evaluation.ts';
+import { LocalWorkers } from '../server/local-workers.ts';
+import { runFederated } from '../server/run.ts';
+import type { RunConfig } from '../server/run-config.ts';
+import { RunDirectory } from '../server/run-directory.ts';
+import { RunPrivacy } from '../server/run-privacy.ts';
+import { trainSeedModel } from '../server/seed-model.ts';
+import { AggregationServer } from '../server/service.ts';
+import { runManifest } from './manifest.ts';
+import type { Progress } from './progress.ts';
+
+/** What `dpfl run` and `dpfl server` ask for. */
+export interface LaunchOptions {
+  readonly config: RunConfig;
+  /** Run directory to continue, instead of making a new one. */
+  readonly resume?: string;
+  /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
+  readonly listen?: string;
+  readonly progress: Progress;
+  /** Ends the run after the round under way. */
+  readonly signal: AbortSignal;
+}
+
+export interface LaunchOutcome {
+  /** The run directory. */
+  readonly directory: string;
+}
+
+/** A run before anything is started or written: everything that bad input can break. */
+interface Prepared {
+  readonly dataset: FederatedDataset;
+  readonly model: Model;
+  readonly layout: ParameterLayout;
+  readonly training: TrainingArtifact;
+  readonly forward: ForwardArtifact;
+  readonly task: WorkerTask;
+}
+
+/** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
+export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
+  const { config, listen, progress } = options;
+  requireWorkers(options);
+  const run = prepare(config);
+  const evaluator = await Evaluator.create(run.forward, run.dataset.task);
+  const server = await AggregationServer.start({
+    listen: listen ?? '127.0.0.1:0',
+    runId: randomUUID(),
+    task: run.task,
+    model: run.training,
+    log: listen === undefined ? undefined : progress.note,
+  });
+  let workers: LocalWorkers | undefined;
+  try {
+    const { directory, resumeFrom } = await openRunDirectory(options, run);
+    announce(options, run, server.address, directory.path);
+    if (listen === undefined) {
+      const onAllFailed = (error: Error) => server.fail(error);
+      workers = LocalWorkers.start({
+        count: config.federation.workers,
+        server: server.address,
+        onAllFailed,
+        log: progress.note,
+      });
+    }
+    const initialParameters = resumeFrom ? run.layout.allocate() : await startingPoint(options, run);
+    const { layout, dataset } = run;
+    progress.begin({ rounds: config.federation.rounds });
+    const { parameters } = await runFederated({
+      config,
+      runDirectory: directory,
+      server,
+      initialParameters,
+      layout,
+      evaluator,
+      dataset,
+      progress,
+      resumeFrom,
+      signal: options.signal,
+    });
+    await directory.write('model.onnx', encodeModel(withParameters(run.model, layout, parameters)));
+    return { directory: directory.path };
+  } finally {
+    await server.close();
+    await workers?.stop();
+  }
+}
+
+function requireWorkers({ config, listen }: LaunchOptions): void {
+  if (listen === undefined && config.federation.workers === 0) {
+    throw new ConfigError(
+      'federation.workers: 0 leaves nobody to train; set it to 1 or more, or use dpfl server --listen',
+    );
+  }
+}
+
+function prepare(config: RunConfig): Prepared {
+  const dataset = openDataset(config.data, config.seed);
+  if (config.seedModel && !dataset.seed) {
+    throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
+  }
+  const model = buildModel(config.model, dataset.task, config.seed);
+  const binding = bindModel(model, dataset.task.kind, 'path' in config.model ? config.model.path : config.model.kind);
+  const training = compileTraining(model, binding);
+  const layout = new ParameterLayout(training.layers);
+  const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
+  const { data, seed, local } = config;
+  const task = { data, seed, local, clipping: settings.clipping, gridStep: grid.step, layers: training.layers };
+  return { dataset, model, layout, training, forward: compileForward(model, binding), task };
+}
+
+async function openRunDirectory(
+  { config, resume, progress }: LaunchOptions,
+  { dataset, layout }: Prepared,
+): Promise<{ directory: RunDirectory; resumeFrom?: Checkpoint }> {
+  if (resume !== undefined) {
+    const directory = await RunDirectory.open(resume);
+    const resumeFrom = await newestCheckpoint(directory.checkpoints, (damaged) =>
+      progress.note(`warning: ${damaged.message}`),
+    );
+    if (!resumeFrom) throw new ConfigError(`${resume}: there is no checkpoint to resume from; start the run again`);
+    // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
+    await directory.write('config.yaml', stringify(config));
+    return { directory, resumeFrom };
+  }
+  const directory = await RunDirectory.create(config.output, config.name);
+  await directory.write('config.yaml', stringify(config));
+  const facts = {
+    seed: config.seed,
+    population: dataset.population,
+    dataset: dataset.description,
+    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters`,
+    parameters: layout.size,
+    layout: layout.fingerprint(),
+  };
+  await directory.write('manifest.json', `${JSON.stringify(runManifest(facts), undefined, 2)}\n`);
+  return { directory };
+}
+
+function announce(
+  { config, listen, progress }: LaunchOptions,
+  run: Prepared,
+  address: string,
+  directory: string,
+): void {
+  const { expectedCohort, rounds } = config.federation;
+  const count = (value: number) => value.toLocaleString('en-US');
+  progress.note(
+    `${directory}: ${config.model.kind}, ${count(run.layout.size)} parameters in ${run.layout.layers.length} layers`,
+  );
+  progress.note(
+    `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
+  );
+  if (listen !== undefined)
+    progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}`);
+}
+
+/** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */
+async function startingPoint(
+  { config, progress }: LaunchOptions,
+  { dataset, model, layout, training }: Prepared,
+): Promise<Float32Array> {
+  const initial = parametersOf(model, layout);
+  if (!config.seedModel || !dataset.seed) return initial;
+  const examples = dataset.seed();
+  const { steps } = config.seedModel;
+  progress.note(
+    `stage 1: seed model, trained centrally on ${examples.count} public examples for ${steps} steps (no user's data)`,
+  );
+  const trainer = await LocalTrainer.create(training);
+  const every = Math.max(1, Math.round(steps / 4));
+  const onStep = (step: number, loss: number) => {
+    if (step % every === 0 || step === steps) progress.note(`  step ${step}/${steps}  loss ${loss.toFixed(3)}`);
+  };
+  const parameters = await trainSeedModel(initial, {
+    trainer,
+    examples,
+    config: config.seedModel,
+    layout,
+    seed: config.seed,
+    onStep,
+  });
+  progress.note('stage 2: federated training');
+  return parameters;
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { arch, cpus, platform, totalmem } from 'node:os';
+import { version } from './version.ts';
+
+/** What a manifest says besides the machine. */
+export interface ManifestFacts {
+  readonly seed: number | string;
+  /** K, as the opened data set has it. */
+  readonly population: number;
+  /** The data set's own sentence on itself. */
+  readonly dataset: string;
+  /** One line on the model. */
+  readonly model: string;
+  readonly parameters: number;
+  /** SHA-256 of layer names and shapes. */
+  readonly layout: string;
+}
+
+/** The content of manifest.json: what ran, with which versions, on which machine. Reports are made from it. */
+export function runManifest(facts: ManifestFacts, now: Date = new Date()): Record<string, string | number> {
+  const processors = cpus();
+  return {
+    ...facts,
+    started: now.toISOString(),
+    dpfl: version(),
+    node: process.version,
+    onnxruntime: dependencyVersion('onnxruntime-node'),
+    platform: `${platform()} ${arch()}`,
+    processors: `${processors.length} × ${processors[0]?.model.trim() ?? 'unknown'}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+  };
+}
+
+function dependencyVersion(name: string): string {
+  try {
+    const file = createRequire(import.meta.url).resolve(`${name}/package.json`);
+    return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,46 @@
+import { Command } from 'commander';
+import { addModelCommand } from './commands/model.ts';
+import { addPrivacyCommand } from './commands/privacy.ts';
+import { addReportCommand } from './commands/report.ts';
+import { addRunCommand } from './commands/run.ts';
+import { addServerCommand } from './commands/server.ts';
+import { addWorkerCommand } from './commands/worker.ts';
+import { version } from './version.ts';
+
+/**
+ * The command line of dpfl. Commands only describe themselves here; each loads what it needs when it is called,
+ * so that `dpfl privacy epsilon` never waits for onnxruntime.
+ * Usage errors are thrown as CommanderError after commander has printed them.
+ */
+export function createProgram(): Command {
+  const program = new Command('dpfl')
+    .description(
+      'Differentially private federated learning: train an ONNX model on simulated users, with a user-level epsilon.',
+    )
+    .version(version(), '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .exitOverride()
+    .configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, 'dpfl: ').replace('\n(Did you', ' (did you')),
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ dpfl run configs/quickstart.yaml               train; print accuracy and epsilon; write a run directory
+  $ dpfl run my.yaml --set federation.rounds=10    the same with one key changed
+  $ dpfl report runs/quickstart-001                write a run's report again
+  $ dpfl privacy epsilon --noise-multiplier 1 --expected-cohort 1000 --population 1000000 --steps 2000 --delta 1e-9
+  $ dpfl model inspect model.onnx                  can dpfl train this model?
+
+Every command explains itself: dpfl run --help
+Exit codes: 0 done, 1 a bug in dpfl, 2 a mistake in configuration, flags or data, 130 interrupted`,
+    );
+  addRunCommand(program);
+  addServerCommand(program);
+  addWorkerCommand(program);
+  addReportCommand(program);
+  addPrivacyCommand(program);
+  addModelCommand(program);
+  return program;
+}

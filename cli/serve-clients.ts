@@ -1,0 +1,23 @@
+import { hostname } from 'node:os';
+import { openTask } from '../client/open-task.ts';
+import { runWorker } from '../client/worker.ts';
+import type { WorkerCommandOptions } from './commands/worker.ts';
+
+/** `dpfl worker`: trains clients for a server until its run is over. One line on stderr on connecting and at the end. */
+export async function serveClients(options: WorkerCommandOptions): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  try {
+    await runWorker({
+      server: options.server,
+      name: options.name ?? `${hostname()}-${process.pid}`,
+      dataPath: options.dataPath,
+      openTask,
+      signal: stop.signal,
+      log: (line) => process.stderr.write(`${line}\n`),
+    });
+  } catch (error) {
+    // asked to stop: the server gives the shard to another worker
+    if (!stop.signal.aborted) throw error;
+  }
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import { formatCount, formatDuration, formatEpsilon, formatMetric, formatRate, significant } from '../report/format.ts';
+import type { Report } from '../report/model.ts';
+import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
+
+/** The closing lines of a run: accuracy before and after, what is guaranteed, what is only extrapolated, where to look. */
+export function summaryLines(report: Report, directory: string): string[] {
+  const { run, accuracy, privacy, timing } = report;
+  const speed = timing.clientsPerSecond === null ? '' : `, ${formatRate(timing.clientsPerSecond)} clients/s`;
+  const progress = run.finished
+    ? `${run.completedRounds} rounds`
+    : `stopped after ${run.completedRounds} of ${run.plannedRounds} rounds`;
+  const lines: [string, string][] = [[run.name, `${progress} in ${formatDuration(timing.totalSeconds)}${speed}`]];
+  if (accuracy) {
+    const { metric, before, after } = accuracy;
+    lines.push([
+      metric.label,
+      `${formatMetric(metric, before)} -> ${formatMetric(metric, after)} on ${formatCount(after.examples)} held-out examples`,
+    ]);
+  }
+  if (privacy.guaranteed) {
+    lines.push(
+      ['privacy', `epsilon ${formatEpsilon(privacy.epsilon)} at delta ${significant(privacy.delta)}`],
+      ['', `adjacency: ${ADJACENCY_WORDS[privacy.adjacency]}`],
+      ['', `accountant: ${accountantWords(privacy)}`],
+    );
+  } else {
+    lines.push(['privacy', `none: ${privacy.reason}`]);
+  }
+  for (const each of report.extrapolations) {
+    lines.push([
+      'extrapolated',
+      `epsilon ${formatEpsilon(each.statement.epsilon)} if ${formatCount(each.population)} users and cohorts of ${formatCount(each.expectedCohort)} trained alike; not run`,
+    ]);
+  }
+  lines.push(['run', directory], ['report', join(directory, 'report.md')]);
+  if (!run.finished) lines.push(['continue', `dpfl run --resume ${directory}`]);
+  const width = Math.max(...lines.map(([label]) => label.length));
+  return lines.map(([label, text]) => `${label.padEnd(width)}  ${text}`);
+}

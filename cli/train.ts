@@ -1,0 +1,47 @@
+import { reportJson } from '../report/json.ts';
+import { writeReport } from '../report/write.ts';
+import { runConfig } from '../server/run-config.ts';
+import { configSource, type RunOptions } from './commands/run-options.ts';
+import { EXIT } from './errors.ts';
+import { launch } from './launch.ts';
+import { loadConfig } from './load-config.ts';
+import { createProgress } from './progress.ts';
+import { summaryLines } from './summary.ts';
+
+/**
+ * `dpfl run` and `dpfl server`: reads the configuration, trains, writes the report and prints the summary.
+ * Ctrl-C (or SIGTERM) stops after the round under way with a checkpoint; a second one stops at once.
+ * @param listen address for workers of other machines; undefined keeps the run on this one
+ * @throws ConfigError and the other errors of a run
+ */
+export async function train(config: string | undefined, options: RunOptions, listen?: string): Promise<void> {
+  const { file, overrides } = configSource(config, options);
+  const settings = loadConfig(runConfig, file, overrides);
+  const progress = createProgress();
+  const interruption = new AbortController();
+  const interrupt = () => {
+    if (interruption.signal.aborted) process.exit(EXIT.interrupted);
+    interruption.abort();
+    progress.note('stopping after this round; again to stop at once');
+  };
+  process.on('SIGINT', interrupt);
+  process.on('SIGTERM', interrupt);
+  let directory: string;
+  try {
+    const outcome = await launch({
+      config: settings,
+      resume: options.resume,
+      listen,
+      progress,
+      signal: interruption.signal,
+    });
+    directory = outcome.directory;
+  } finally {
+    progress.end();
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+  const { report } = await writeReport(directory);
+  process.stdout.write(options.json ? reportJson(report) : `${summaryLines(report, directory).join('\n')}\n`);
+  if (interruption.signal.aborted && !report.run.finished) process.exitCode = EXIT.interrupted;
+}

@@ -1,0 +1,112 @@
+import { setImmediate } from 'node:timers/promises';
+import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
+import { ProtocolError } from '../errors.ts';
+import { namedStream, type RandomStream } from '../random/stream.ts';
+import type { LocalConfig } from './config.ts';
+
+/** What one shard of a cohort adds to the round. Sums run over the clients whose delta was accepted. */
+export interface ShardResult {
+  /** The clipped deltas' exact sum: grid integers, one per parameter. */
+  readonly sum: Float64Array;
+  /** Clients whose delta entered the sum. */
+  readonly contributed: number;
+  /** Clients whose delta was not finite: counted, never summed. */
+  readonly rejectedNonFinite: number;
+  /** Sum of the clients' mean training losses. */
+  readonly lossSum: number;
+  readonly examples: number;
+  /** Per layer: sum of the delta norms before clipping. */
+  readonly deltaNormSums: Float64Array;
+  /** Per layer: how many clients were clipped. */
+  readonly clippedCounts: Float64Array;
+  /** Wall-clock time of the shard on its worker. */
+  readonly seconds: number;
+}
+
+/** What the shard needs of `LocalTrainer`. The delta's buffer is used again by the next call. */
+export interface ClientTrainer {
+  train(
+    parameters: Float32Array,
+    examples: ExampleBatch,
+    settings: LocalConfig,
+    random: RandomStream,
+  ): Promise<{ readonly delta: Float32Array; readonly loss: number }>;
+}
+
+/** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
+export interface DeltaClipper {
+  addTo(
+    sum: Float64Array,
+    delta: Float32Array,
+  ):
+    | { readonly accepted: true; readonly norms: ArrayLike<number>; readonly clipped: ArrayLike<boolean | number> }
+    | { readonly accepted: false };
+}
+
+/** A task that a worker has opened: everything but the round's parameters and the client ids. */
+export interface ShardContext {
+  readonly seed: number | string;
+  readonly local: LocalConfig;
+  /** Number of layers of the parameter vector. */
+  readonly layers: number;
+  readonly dataset: FederatedDataset;
+  readonly trainer: ClientTrainer;
+  readonly clipper: DeltaClipper;
+}
+
+/**
+ * Trains the clients of one shard one after another and adds up their clipped deltas. Between clients the event loop gets a
+ * turn, for the connection's sake.
+ * @param round central step; with the seed and the client id it keys the client's random draws
+ * @param parameters θ(t−1), flat; not changed
+ * @param clientIds users of the data set, trained in this order
+ * @param signal ends the work before the next client
+ * @throws ProtocolError when a client id is outside the population; the signal's reason when it is aborted
+ */
+export async function trainShard(
+  context: ShardContext,
+  round: number,
+  parameters: Float32Array,
+  clientIds: readonly number[],
+  signal?: AbortSignal,
+): Promise<ShardResult> {
+  const { seed, local, layers, dataset, trainer, clipper } = context;
+  const started = performance.now();
+  const sum = new Float64Array(parameters.length);
+  const deltaNormSums = new Float64Array(layers);
+  const clippedCounts = new Float64Array(layers);
+  let contributed = 0;
+  let rejectedNonFinite = 0;
+  let lossSum = 0;
+  let examples = 0;
+  for (const id of clientIds) {
+    await setImmediate();
+    signal?.throwIfAborted();
+    if (id >= dataset.population) {
+      throw new ProtocolError(
+        `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
+      );
+    }
+    const batch = dataset.client(id);
+    const { delta, loss } = await trainer.train(
+      parameters,
+      batch,
+      local,
+      namedStream(seed, 'client-batches', round, id),
+    );
+    const outcome = clipper.addTo(sum, delta);
+    if (!outcome.accepted) {
+      rejectedNonFinite += 1;
+      continue;
+    }
+    contributed += 1;
+    lossSum += loss;
+    examples += batch.count;
+    for (let layer = 0; layer < layers; layer += 1) {
+      deltaNormSums[layer] += outcome.norms[layer];
+      clippedCounts[layer] += Number(outcome.clipped[layer]);
+    }
+  }
+  const seconds = (performance.now() - started) / 1000;
+  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+}

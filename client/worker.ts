@@ -1,0 +1,196 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ProtocolError } from '../errors.ts';
+import type { TrainingArtifact } from '../graph/compile.ts';
+import { ParameterLayout } from '../params/layout.ts';
+import { PayloadAssembler, splitPayload } from '../proto/chunks.ts';
+import { decodeClientIds } from '../proto/client-ids.ts';
+import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
+import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
+import { PROTOCOL_VERSION } from '../proto/load.ts';
+import { type ShardContext, type ShardResult, trainShard } from './shard.ts';
+import { parseTask, type WorkerTask, withDataPath } from './task.ts';
+import { ConnectionLost, RunOver, WorkerConnection } from './worker-connection.ts';
+
+/** Makes a task ready for training: opens its data, and the training step in onnxruntime. */
+export type OpenTask = (task: WorkerTask, model: TrainingArtifact) => Promise<ShardContext>;
+
+export interface WorkerOptions {
+  /** Address of the aggregation server, `host:port`. */
+  readonly server: string;
+  /** Names the worker in the server's messages. */
+  readonly name: string;
+  /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
+  readonly openTask?: OpenTask;
+  /** Where this machine keeps the data, if not at the server's `data.path`. */
+  readonly dataPath?: string;
+  /** Ends the worker: it hangs up, and the server gives its shard to another. */
+  readonly signal?: AbortSignal;
+  /** Seconds to keep trying while the server is not up yet. Default 60. */
+  readonly connectSeconds?: number;
+  /** Seconds to keep trying after a connection was lost. Default 30. */
+  readonly reconnectSeconds?: number;
+  /** Takes one line on connecting, and at the end. */
+  readonly log?: (line: string) => void;
+}
+
+/** What a worker has done in its life. */
+export interface WorkerSummary {
+  readonly shards: number;
+  readonly clients: number;
+  /** Why it ended, in the server's words. */
+  readonly reason: string;
+}
+
+/**
+ * Works for an aggregation server until the run is over.
+ * @throws ProtocolError when the server cannot be reached for too long, or refuses this worker (another protocol version);
+ *   whatever `openTask` or training throws, after reporting it to the server; the signal's reason when it is aborted
+ */
+export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> {
+  const { server, signal, connectSeconds = 60, reconnectSeconds = 30, log = () => undefined } = options;
+  const done = { shards: 0, clients: 0 };
+  let patience = connectSeconds;
+  let deadline = performance.now() + patience * 1000;
+  let pause = 100;
+  for (;;) {
+    signal?.throwIfAborted();
+    const connection = new WorkerConnection(server);
+    const abort = () => connection.close();
+    signal?.addEventListener('abort', abort);
+    try {
+      await work(connection, options, done, () => {
+        patience = reconnectSeconds;
+        deadline = Number.POSITIVE_INFINITY;
+        pause = 100;
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof RunOver) {
+        log(`${error.message}; trained ${done.clients} clients in ${done.shards} shards`);
+        return { ...done, reason: error.message };
+      }
+      if (!(error instanceof ConnectionLost)) throw error;
+      const now = performance.now();
+      if (deadline === Number.POSITIVE_INFINITY) deadline = now + patience * 1000;
+      if (now + pause > deadline) {
+        throw new ProtocolError(
+          `${error.message}; gave up after ${patience} s: check the address and that the server runs`,
+          { cause: error },
+        );
+      }
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      connection.close();
+    }
+    await sleep(pause, undefined, { signal });
+    pause = Math.min(2 * pause, 2000);
+  }
+}
+
+/** Serves one stream. Never returns: it ends by `RunOver`, `ConnectionLost`, a refusal, or the worker's own failure. */
+async function work(
+  connection: WorkerConnection,
+  options: WorkerOptions,
+  done: { shards: number; clients: number },
+  onWelcome: () => void,
+): Promise<never> {
+  const { server, name, log = () => undefined } = options;
+  await connection.send({ hello: { protocolVersion: PROTOCOL_VERSION, name } });
+  const { welcome } = await connection.next();
+  if (!welcome)
+    throw new ProtocolError(`server ${server} did not begin with Welcome; use the same version on both sides`);
+  onWelcome();
+  log(`connected to ${server}, run ${welcome.runId}`);
+  try {
+    const task = parseTask(welcome.taskJson);
+    const layout = new ParameterLayout(task.layers);
+    if (layout.fingerprint() !== welcome.layoutFingerprint) {
+      throw new ProtocolError('the layers of the task do not have the fingerprint the server states');
+    }
+    const onnx = await receiveModel(connection);
+    const local = options.dataPath === undefined ? task : withDataPath(task, options.dataPath);
+    const open = options.openTask ?? (await import('./open-task.ts')).openTask;
+    const context = await open(local, { onnx, layers: task.layers });
+    const parameters = new ParameterReceiver(layout.size);
+    for (;;) {
+      await connection.send({ leaseRequest: {} });
+      const lease = await parameters.untilLease(connection);
+      const ids = decodeClientIds(lease.clientIdDeltas);
+      const result = await trainShard(context, lease.round, parameters.of(lease.round), ids, connection.over);
+      await sendResult(connection, lease, result);
+      done.shards += 1;
+      done.clients += ids.length;
+    }
+  } catch (error) {
+    if (!connection.over.aborted) await report(connection, error);
+    throw error;
+  }
+}
+
+async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
+  const assembler = new PayloadAssembler('training step', () => true);
+  for (;;) {
+    const { modelChunk } = await connection.next();
+    if (!modelChunk) throw new ProtocolError('the server sent something else before the whole training step');
+    const onnx = assembler.add(modelChunk);
+    if (onnx !== undefined) return onnx;
+  }
+}
+
+/** Keeps the newest round's parameters, which the server sends once, before the round's first lease. */
+class ParameterReceiver {
+  private readonly assembler: PayloadAssembler;
+  private round = -1;
+  private parameters: Float32Array = new Float32Array(0);
+
+  constructor(size: number) {
+    const bytes = size * Float32Array.BYTES_PER_ELEMENT;
+    this.assembler = new PayloadAssembler('parameters', (totalBytes) => totalBytes === bytes);
+  }
+
+  /** Takes in parameters until a lease comes. */
+  async untilLease(connection: WorkerConnection): Promise<Lease__Output> {
+    for (;;) {
+      const { parametersChunk, lease } = await connection.next();
+      if (lease) return lease;
+      if (!parametersChunk?.chunk) throw new ProtocolError('the server sent neither parameters nor a lease');
+      const bytes = this.assembler.add(parametersChunk.chunk);
+      if (bytes === undefined) continue;
+      this.parameters = float32sOfBytes(bytes);
+      this.round = parametersChunk.round;
+    }
+  }
+
+  of(round: number): Float32Array {
+    if (round !== this.round) throw new ProtocolError(`a lease of round ${round} came before its parameters`);
+    return this.parameters;
+  }
+}
+
+async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<void> {
+  const { runId, round, attempt, shard } = lease;
+  const { sum, deltaNormSums, clippedCounts, ...figures } = result;
+  await connection.send({
+    shardHeader: {
+      ...figures,
+      runId,
+      round,
+      attempt,
+      shard,
+      deltaNormSums: [...deltaNormSums],
+      clippedCounts: [...clippedCounts],
+    },
+  });
+  for (const chunk of splitPayload(bytesOfFloats(sum))) await connection.send({ shardChunk: chunk });
+}
+
+/** Tells the server why this worker cannot go on; at most a few lines, and never in place of the error itself. */
+async function report(connection: WorkerConnection, error: unknown): Promise<void> {
+  const message = error instanceof Error ? error.message : String(error);
+  try {
+    await connection.send({ failure: { message: message.slice(0, 4000) } });
+    await connection.hangUp();
+  } catch {
+    // The connection went meanwhile: the server hears of that instead.
+  }
+}

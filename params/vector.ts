@@ -1,0 +1,26 @@
+/** Reductions over parts of a flat parameter vector. They accumulate in float64: a float32 sum loses digits after a few thousand terms. */
+
+/**
+ * Sum of squares of `values[start … end)`, in float64. No float32 squared overflows float64, so the result is finite exactly
+ * when every element is. Relative error at most (end − start)·2⁻⁵³. Four accumulators hide the latency of the addition.
+ */
+export function sumOfSquares(values: Float32Array, start = 0, end = values.length): number {
+  let first = 0;
+  let second = 0;
+  let third = 0;
+  let fourth = 0;
+  let i = start;
+  for (const last = end - 3; i < last; i += 4) {
+    first += values[i] * values[i];
+    second += values[i + 1] * values[i + 1];
+    third += values[i + 2] * values[i + 2];
+    fourth += values[i + 3] * values[i + 3];
+  }
+  for (; i < end; i++) first += values[i] * values[i];
+  return first + second + (third + fourth);
+}
+
+/** Euclidean norm of `values[start … end)`, in float64. NaN or infinite exactly when an element is. */
+export function l2Norm(values: Float32Array, start = 0, end = values.length): number {
+  return Math.sqrt(sumOfSquares(values, start, end));
+}

@@ -1,0 +1,40 @@
+import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
+
+/** An (ε, δ) guarantee with its provenance, as reports print it. */
+export interface EpsilonStatement {
+  /** Upper bound; infinite when something ran without noise. */
+  readonly epsilon: number;
+  readonly delta: number;
+  /** RDP order that gave the bound; null when epsilon is infinite or nothing was released. */
+  readonly order: number | null;
+  readonly conversion: 'classic' | 'improved' | null;
+  /** Name of the accountant, for instance 'rdp'. */
+  readonly accountant: string;
+}
+
+export type Support =
+  | { readonly supported: true }
+  /** `event` says which part is not supported, by its path. */
+  | { readonly supported: false; readonly event: string };
+
+/** Prices privacy events. A pure function of the ledger: the same entries always give the same epsilon. */
+export interface PrivacyAccountant {
+  readonly name: string;
+  /** Whether every part of `event` can be accounted; names the first that cannot. Ask before user data is touched. */
+  supports(event: PrivacyEvent): Support;
+  /**
+   * Upper bound on epsilon of everything in `spent`, composed.
+   * @throws PrivacyError when an event is not supported or delta is not in (0, 1)
+   */
+  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement;
+  /** An empty running total, for epsilon after every round at constant cost. */
+  start(): RunningTotal;
+}
+
+/** The privacy loss so far. Adding the entries of a ledger one by one gives exactly `epsilon(ledger, delta)`. */
+export interface RunningTotal {
+  /** @throws PrivacyError when the event is not supported; the total is then unchanged */
+  add(event: PrivacyEvent): void;
+  /** @throws PrivacyError when delta is not in (0, 1) */
+  epsilon(delta: number): EpsilonStatement;
+}

@@ -1,0 +1,144 @@
+import { PrivacyError } from '../errors.ts';
+import type { ExactGrid } from '../params/grid.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+import { sumOfSquares } from '../params/vector.ts';
+
+/** How a client delta is brought to a total norm of at most C. `none` scales nothing and is allowed only without noise. */
+export type ClippingMode = 'global' | 'uniform' | 'dim' | 'none';
+
+export interface ClippingSpec {
+  readonly mode: ClippingMode;
+  /** Clipping bound C, in units of the parameters. With mode `none`: the largest magnitude of one coordinate that is accepted. */
+  readonly bound: number;
+}
+
+/** What clipping did to one delta. Norms and flags follow the layout's order of layers; neither is private. */
+export type ClipOutcome =
+  | {
+      readonly accepted: true;
+      /** Norm of each layer's delta before clipping. */
+      readonly norms: Float64Array;
+      /** 1 where the layer was scaled down; with global clipping the same for all layers. */
+      readonly clipped: Uint8Array;
+    }
+  | { readonly accepted: false };
+
+const REJECTED: ClipOutcome = Object.freeze({ accepted: false });
+
+/**
+ * Per-layer bounds C_h = C·sqrt(α_h·d_h / Σ_i α_i·d_i), whose squares sum to C² (arXiv:2310.00098 App. H.5).
+ * @param weights α_h, one positive number per layer
+ */
+export function weightedLayerBounds(bound: number, layout: ParameterLayout, weights: readonly number[]): Float64Array {
+  if (weights.length !== layout.layers.length || !weights.every((weight) => weight > 0 && Number.isFinite(weight))) {
+    throw new PrivacyError(`clipping: need one positive weight per layer (${layout.layers.length}), got [${weights}]`);
+  }
+  const masses = layout.layers.map(({ size }, h) => weights[h] * size);
+  const total = masses.reduce((sum, mass) => sum + mass, 0);
+  return Float64Array.from(masses, (mass) => bound * Math.sqrt(mass / total));
+}
+
+/**
+ * The bound C_h of every layer's norm under `spec` (arXiv:2310.00098 Definition 3): C/sqrt(H) for `uniform`, C·sqrt(d_h/Σ d_i) for
+ * `dim`; both satisfy Σ C_h² = C². With `global` only the whole norm is bounded, so each layer may reach C; with `none`, infinity.
+ */
+export function layerBounds(spec: ClippingSpec, layout: ParameterLayout): Float64Array {
+  const count = layout.layers.length;
+  switch (spec.mode) {
+    case 'global':
+      return new Float64Array(count).fill(spec.bound);
+    case 'uniform':
+      return new Float64Array(count).fill(spec.bound / Math.sqrt(count));
+    case 'dim':
+      return weightedLayerBounds(spec.bound, layout, Array(count).fill(1));
+    case 'none':
+      return new Float64Array(count).fill(Number.POSITIVE_INFINITY);
+  }
+}
+
+/**
+ * Clips client deltas and adds them, as integers of the grid, to a shard's sum.
+ *
+ * The norm of what is added is at most C *exactly*, not up to rounding: a delta is scaled to C·(1 − slack), where the slack exceeds
+ * the rounding errors of the float64 norm (half a unit per element), of the bounds and of the scaling; then every coordinate is
+ * truncated toward zero, which can only shrink it. The slack is 1.1e-10 of C for a million parameters.
+ */
+export class Clipper {
+  readonly spec: ClippingSpec;
+  /** Bounds C_h as in `layerBounds`. */
+  readonly bounds: Float64Array;
+  readonly #layout: ParameterLayout;
+  readonly #perUnit: number;
+  /** The norms to which layers are scaled: the bounds less the slack. */
+  readonly #limits: Float64Array;
+
+  /** @throws PrivacyError when the bound is not positive and finite */
+  constructor(layout: ParameterLayout, spec: ClippingSpec, grid: ExactGrid) {
+    if (!(spec.bound > 0) || !Number.isFinite(spec.bound)) {
+      throw new PrivacyError(`privacy.clipping.bound must be positive and finite, got ${spec.bound}`);
+    }
+    this.spec = spec;
+    this.bounds = layerBounds(spec, layout);
+    const slack = (layout.size + 32) * 2 ** -53;
+    this.#limits = this.bounds.map((bound) => bound * (1 - slack));
+    this.#layout = layout;
+    this.#perUnit = grid.perUnit;
+  }
+
+  /**
+   * Adds the clipped `delta` to `sum`, which holds grid integers. `delta` is left as it is.
+   * A delta with a NaN or infinite element is rejected (as is, with mode `none`, one beyond the bound) and `sum` is untouched.
+   * @throws PrivacyError when a length is not that of the layout
+   */
+  addTo(sum: Float64Array, delta: Float32Array): ClipOutcome {
+    const { layers, size } = this.#layout;
+    if (delta.length !== size || sum.length !== size) {
+      throw new PrivacyError(
+        `clipping: the layout has ${size} parameters, but delta has ${delta.length} and sum ${sum.length}`,
+      );
+    }
+    const norms = new Float64Array(layers.length);
+    let total = 0;
+    for (let h = 0; h < layers.length; h++) {
+      const { offset, size: length } = layers[h];
+      const squares = sumOfSquares(delta, offset, offset + length);
+      norms[h] = Math.sqrt(squares);
+      total += squares;
+    }
+    // Before anything is added: a NaN norm compares false with every bound and would pass unclipped.
+    if (!Number.isFinite(total)) return REJECTED;
+
+    const clipped = new Uint8Array(layers.length);
+    if (this.spec.mode === 'none') {
+      if (Math.sqrt(total) > this.spec.bound && exceeds(delta, this.spec.bound)) return REJECTED;
+      addTruncated(sum, delta, 0, size, this.#perUnit);
+    } else if (this.spec.mode === 'global') {
+      const scale = scaleTo(this.#limits[0], Math.sqrt(total));
+      if (scale < 1) clipped.fill(1);
+      addTruncated(sum, delta, 0, size, scale * this.#perUnit);
+    } else {
+      for (let h = 0; h < layers.length; h++) {
+        const { offset, size: length } = layers[h];
+        const scale = scaleTo(this.#limits[h], norms[h]);
+        if (scale < 1) clipped[h] = 1;
+        addTruncated(sum, delta, offset, offset + length, scale * this.#perUnit);
+      }
+    }
+    return { accepted: true, norms, clipped };
+  }
+}
+
+/** limit / max(limit, norm): 1 for a zero norm, where the quotient would be undefined. */
+function scaleTo(limit: number, norm: number): number {
+  return norm > limit ? limit / norm : 1;
+}
+
+/** The hot loop: one pass that scales to the grid, truncates and adds. `factor` is the clipping scale divided by the step. */
+function addTruncated(sum: Float64Array, delta: Float32Array, start: number, end: number, factor: number): void {
+  for (let i = start; i < end; i++) sum[i] += Math.trunc(delta[i] * factor);
+}
+
+function exceeds(delta: Float32Array, bound: number): boolean {
+  for (let i = 0; i < delta.length; i++) if (Math.abs(delta[i]) > bound) return true;
+  return false;
+}

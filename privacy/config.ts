@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { PrivacyError } from '../errors.ts';
+import type { ClippingSpec } from './clipping.ts';
+import { noiseConventions } from './conventions.ts';
+import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './ledger.ts';
+import type { NoiseSource } from './noise.ts';
+import { samplingRate } from './sampling.ts';
+
+const positive = z.number().positive();
+
+const noise = z
+  .strictObject({
+    multiplier: positive
+      .optional()
+      .describe('noise multiplier z: std on the sum of clipped deltas, in units of the clipping bound'),
+    sigmaDp: positive.optional().describe('std on the average, in units of the clipping bound; z = sigmaDp · S'),
+    sigmaClient: positive
+      .optional()
+      .describe('std on each client’s delta, in units of the clipping bound; z = sigmaClient · sqrt(S)'),
+  })
+  .refine((value) => Object.values(value).filter((sigma) => sigma !== undefined).length === 1, {
+    error: 'give exactly one of multiplier, sigmaDp, sigmaClient; they are three ways to state the same noise',
+  });
+
+const clipping = z.discriminatedUnion('mode', [
+  z.strictObject({
+    mode: z
+      .enum(['global', 'uniform', 'dim'])
+      .describe('one norm for the whole delta, or per layer: equal shares, or shares by layer size'),
+    bound: positive.describe('clipping bound C on the norm of a client’s delta'),
+  }),
+  z.strictObject({
+    mode: z.literal('none').describe('no clipping; only with mechanism: none'),
+    bound: positive
+      .default(1024)
+      .describe('largest magnitude of one coordinate; a delta beyond it is rejected as a non-finite one is'),
+  }),
+]);
+
+const extrapolation = z
+  .strictObject({
+    population: z.int().min(1).describe('population K of the deployment spoken about'),
+    expectedCohort: positive.describe('its expected cohort S'),
+  })
+  .refine(({ population, expectedCohort }) => expectedCohort <= population, {
+    error: 'the expected cohort exceeds the population (sampling rate above 1); lower expectedCohort',
+    path: ['expectedCohort'],
+  });
+
+/** The `privacy` section of a run configuration. Unknown and unused keys are errors: no privacy setting is silently ignored. */
+export const privacyConfig = z
+  .strictObject({
+    clipping: clipping.describe('how client deltas are clipped'),
+    mechanism: z.enum(['gaussian', 'none']).default('gaussian').describe('none trains without differential privacy'),
+    noise: noise.optional().describe('amount of Gaussian noise, in one of three conventions'),
+    noiseSource: z
+      .enum(['seeded', 'cryptographic'])
+      .default('seeded')
+      .describe('seeded noise is reproducible (research); cryptographic noise is for release'),
+    delta: z.number().gt(0).lt(1).default(1e-9).describe('δ of the (ε, δ) guarantee; well below 1 / population'),
+    extrapolate: z
+      .array(extrapolation)
+      .default([])
+      .describe('other populations and cohorts to quote epsilon for, labelled as extrapolation'),
+  })
+  .superRefine((config, context) => {
+    const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (config.mechanism === 'gaussian') {
+      if (config.clipping.mode === 'none') {
+        problem(['clipping', 'mode'], 'Gaussian noise protects nobody without clipping; choose global, uniform or dim');
+      }
+      if (config.noise === undefined) {
+        problem(['noise'], 'mechanism gaussian needs noise: { multiplier | sigmaDp | sigmaClient }');
+      }
+    } else {
+      if (config.noise !== undefined) problem(['noise'], 'mechanism none adds no noise; remove noise');
+      if (config.extrapolate.length > 0) {
+        problem(['extrapolate'], 'without noise there is no epsilon to extrapolate; remove extrapolate');
+      }
+    }
+  });
+
+export type PrivacyConfig = z.infer<typeof privacyConfig>;
+
+/** Everything that privacy means in one run, in every unit that code and reports need. */
+export interface ResolvedPrivacy {
+  readonly clipping: ClippingSpec;
+  readonly mechanism: 'gaussian' | 'none';
+  readonly noiseSource: NoiseSource;
+  readonly population: number;
+  readonly expectedCohort: number;
+  /** q = S / K */
+  readonly samplingRate: number;
+  /** The noise in the three conventions of `conventions.ts`; all null without noise. */
+  readonly noiseMultiplier: number | null;
+  readonly sigmaDp: number | null;
+  readonly sigmaClient: number | null;
+  /** Standard deviation z·C on the sum of clipped deltas, in units of the parameters; null without noise. */
+  readonly standardDeviation: number | null;
+  readonly delta: number;
+  /** What each central step appends to the ledger. */
+  readonly roundEvent: PrivacyEvent;
+  /** Plain sentences on settings that are allowed but weaken the statement. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Ties the privacy section to the cohort and the population of the run.
+ * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
+ */
+export function resolvePrivacy(
+  config: PrivacyConfig,
+  scale: { readonly expectedCohort: number; readonly population: number },
+): ResolvedPrivacy {
+  const { expectedCohort, population } = scale;
+  const rate = samplingRate(expectedCohort, population);
+  const common = {
+    clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
+    mechanism: config.mechanism,
+    noiseSource: config.noiseSource,
+    population,
+    expectedCohort,
+    samplingRate: rate,
+    delta: config.delta,
+  };
+  if (config.mechanism === 'none') {
+    return {
+      ...common,
+      noiseMultiplier: null,
+      sigmaDp: null,
+      sigmaClient: null,
+      standardDeviation: null,
+      roundEvent: nonPrivate('privacy.mechanism is none: the sum of client deltas is used without noise'),
+      warnings: [],
+    };
+  }
+  if (config.noise === undefined || config.clipping.mode === 'none') {
+    throw new PrivacyError('privacy: mechanism gaussian needs noise and a clipping mode other than none');
+  }
+  const noise = noiseConventions(config.noise, expectedCohort);
+  const warnings =
+    config.delta > 1 / population
+      ? [
+          `privacy.delta ${config.delta} exceeds 1 / population (${1 / population}): it allows releasing all data of a random user; lower it`,
+        ]
+      : [];
+  return {
+    ...common,
+    ...noise,
+    standardDeviation: noise.noiseMultiplier * config.clipping.bound,
+    roundEvent: poissonSampled(rate, gaussian(noise.noiseMultiplier)),
+    warnings,
+  };
+}

@@ -1,0 +1,193 @@
+import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
+import {
+  formatCount,
+  formatDuration,
+  formatEpsilon,
+  formatMetric,
+  formatPercent,
+  formatRate,
+  significant,
+} from './format.ts';
+import type { Report } from './model.ts';
+import type { NoPrivacySection, PrivacySection } from './privacy.ts';
+import { ADJACENCY_WORDS, accountantWords } from './privacy-words.ts';
+import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, TimingSection } from './training.ts';
+
+/** The report as Markdown, for people. */
+export function reportMarkdown(report: Report): string {
+  const { run, accuracy, privacy, extrapolations, layers, cohorts, timing } = report;
+  const sections = [
+    `# ${run.name}`,
+    runSection(report),
+    accuracy ? accuracySection(accuracy) : '',
+    privacy.guaranteed ? privacySection(privacy) : noPrivacySection(privacy),
+    extrapolations.length > 0 ? extrapolationSection(extrapolations, report) : '',
+    layers.rows.length > 0 ? layerSection(layers) : '',
+    cohorts ? cohortSection(cohorts) : '',
+    timingSection(timing),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+/** Put under the title of every section that the guarantee does not cover. */
+const NOT_COVERED =
+  '*Not covered by the privacy guarantee: no noise was added to these figures. Do not publish them for real users.*';
+
+function runSection({ run }: Report): string {
+  const rows: [string, string][] = [
+    ['model', run.model],
+    ['data', run.data],
+    ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${run.finished ? '' : ', **not finished**'}`],
+    ['population (K)', formatCount(run.population)],
+    ['expected cohort (S)', formatCount(run.expectedCohort)],
+    ['local training', run.local],
+    ['central optimizer', run.optimizer],
+    ['seed model', run.seedModel ?? 'none: federated learning started from random parameters'],
+    ['random seed', String(run.seed)],
+    ...Object.entries(run.environment).map(([key, value]): [string, string] => [key, value]),
+  ];
+  return `## What was run\n\n${table(['', ''], rows)}`;
+}
+
+function accuracySection({ metric, before, after, overRounds }: AccuracySection): string {
+  const headline = `${capital(metric.label)} on held-out examples: **${formatMetric(metric, before)} → ${formatMetric(metric, after)}** (round ${before.round} → ${after.round}).`;
+  const columns: [string, (point: AccuracyPoint) => string][] = [
+    ['round', (point) => String(point.round)],
+    ['loss', (point) => significant(point.loss)],
+  ];
+  if (after.wer !== undefined) columns.push(['WER', (point) => rate(point.wer)]);
+  if (after.cer !== undefined) columns.push(['CER', (point) => rate(point.cer)]);
+  if (after.accuracy !== undefined) columns.push(['accuracy', (point) => rate(point.accuracy)]);
+  if (overRounds.some(({ epsilon }) => epsilon !== null)) {
+    columns.push(['ε so far', (point) => (point.epsilon === null ? '–' : formatEpsilon(point.epsilon))]);
+  }
+  const rows = overRounds.map((point) => columns.map(([, cell]) => cell(point)));
+  return [
+    '## Accuracy',
+    `*Measured on ${formatCount(after.examples)} held-out examples that belong to no user of the population; the guarantee below does not cover the held-out examples themselves.*`,
+    headline,
+    table(
+      columns.map(([name]) => name),
+      rows,
+    ),
+  ].join('\n\n');
+}
+
+function privacySection(privacy: PrivacySection): string {
+  const { sampling, clipping, noise } = privacy;
+  const statement =
+    `The released models, all ${formatCount(privacy.steps)} rounds together, satisfy **user-level (ε = ${formatEpsilon(privacy.epsilon)}, ` +
+    `δ = ${significant(privacy.delta)})-differential privacy** with respect to ${ADJACENCY_WORDS[privacy.adjacency]}.`;
+  const rows: [string, string][] = [
+    ['epsilon (ε)', `${significant(privacy.epsilon)} at δ = ${significant(privacy.delta)}`],
+    ['adjacency', ADJACENCY_WORDS[privacy.adjacency]],
+    ['mechanism', 'Gaussian noise, added once per central step to the exact sum of clipped client deltas'],
+    [
+      'sampling',
+      `Poisson: each of K = ${formatCount(sampling.population)} users independently with q = ${significant(sampling.rate, 6)} (S = ${formatCount(sampling.expectedCohort)}); the sum is divided by S, never by the realised cohort`,
+    ],
+    ['clipping', clippingWords(clipping.mode, clipping.bound)],
+    [
+      'noise multiplier (z)',
+      `${significant(noise.multiplier, 6)} (σ_sum; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
+    ],
+    ['the same as σ_DP', `${significant(noise.sigmaDp, 6)} on the average (z / S)`],
+    ['the same as σ_client', `${significant(noise.sigmaClient, 6)} on each client's delta`],
+    ['central steps (T)', formatCount(privacy.steps)],
+    ['accountant', accountantWords(privacy)],
+    ['noise source', noise.source],
+  ];
+  return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
+}
+
+function noPrivacySection({ reason, caveats }: NoPrivacySection): string {
+  return ['## Privacy', `**No differential privacy.** ${reason}`, list(caveats)]
+    .filter((part) => part !== '')
+    .join('\n\n');
+}
+
+function clippingWords(mode: string, bound: number): string {
+  const bounds: Readonly<Record<string, string>> = {
+    global: 'over the whole delta',
+    uniform: 'per layer, C_h = C / √H',
+    dim: 'per layer, C_h = C · √(d_h / d)',
+  };
+  return `${mode}: norm at most C = ${significant(bound)}, ${bounds[mode] ?? mode}`;
+}
+
+function extrapolationSection(extrapolations: readonly ExtrapolatedEpsilon[], { run }: Report): string {
+  const intro =
+    `**None of these was run.** This run had K = ${formatCount(run.population)} and S = ${formatCount(run.expectedCohort)}. ` +
+    'With the same noise on the average (σ_DP), a larger expected cohort has a larger noise multiplier z = σ_DP · S and so a smaller ε; ' +
+    'the accuracy above would have to be confirmed at that size (arXiv:2310.00098 §4.3).';
+  const rows = extrapolations.map((each) => [
+    formatCount(each.population),
+    formatCount(each.expectedCohort),
+    significant(each.samplingRate),
+    significant(each.noiseMultiplier),
+    formatCount(each.rounds),
+    significant(each.statement.delta),
+    `**${formatEpsilon(each.statement.epsilon)}**`,
+    maybe(each.statement.order, (order) => significant(order)),
+  ]);
+  return `## Extrapolation\n\n${intro}\n\n${table(['K', 'S', 'q', 'z', 'T', 'δ', 'ε extrapolated', 'order'], rows)}`;
+}
+
+function layerSection({ rows }: LayerSection): string {
+  const body = rows.map((row) => [
+    `\`${row.name}\``,
+    maybe(row.meanDeltaNorm, (value) => significant(value)),
+    maybe(row.clippedFraction, formatPercent),
+    maybe(row.signalToNoise, (value) => significant(value, 3)),
+  ]);
+  return [
+    '## Layers',
+    NOT_COVERED,
+    table(['layer', 'mean delta norm', 'clipped', 'signal to noise'], body),
+    'Norms are means over client deltas before clipping. Signal to noise is the norm of the exact average over the expected norm of the noise on it, mean over rounds.',
+  ].join('\n\n');
+}
+
+function cohortSection(cohorts: CohortSection): string {
+  const rows: [string, string][] = [
+    ['expected (S)', formatCount(cohorts.expected)],
+    ['realised mean', significant(cohorts.mean, 5)],
+    ['smallest, largest', `${formatCount(cohorts.smallest)}, ${formatCount(cohorts.largest)}`],
+    ['empty rounds', formatCount(cohorts.emptyRounds)],
+    ['deltas summed', formatCount(cohorts.contributed)],
+    ['deltas rejected (not finite)', formatCount(cohorts.rejectedNonFinite)],
+  ];
+  return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+}
+
+function timingSection(timing: TimingSection): string {
+  const rows: [string, string][] = [
+    ['all rounds', formatDuration(timing.totalSeconds)],
+    ['client training', formatDuration(timing.trainingSeconds)],
+    ['evaluation', formatDuration(timing.evaluationSeconds)],
+    ['server', formatDuration(timing.serverSeconds)],
+    ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+  ];
+  return `## Timing\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(header), `|${header.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n');
+}
+
+function maybe(value: number | null, format: (value: number) => string): string {
+  return value === null ? '–' : format(value);
+}
+
+function rate(value: number | undefined): string {
+  return value === undefined ? '–' : formatPercent(value);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,106 @@
+import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
+import { extrapolations, type NoPrivacySection, type PrivacySection, privacySection } from './privacy.ts';
+import type { RunFiles } from './run-files.ts';
+import {
+  type AccuracySection,
+  accuracySection,
+  type CohortSection,
+  cohortSection,
+  type LayerSection,
+  layerSection,
+  type TimingSection,
+  timingSection,
+} from './training.ts';
+
+/** A run's report; report.json holds exactly this. */
+export interface Report {
+  readonly format: 'dpfl-report';
+  readonly version: 1;
+  readonly run: RunSection;
+  readonly accuracy: AccuracySection | null;
+  readonly privacy: PrivacySection | NoPrivacySection;
+  /** Deployments that were not run. */
+  readonly extrapolations: readonly ExtrapolatedEpsilon[];
+  readonly layers: LayerSection;
+  readonly cohorts: CohortSection | null;
+  readonly timing: TimingSection;
+}
+
+/** What was run. */
+export interface RunSection {
+  readonly name: string;
+  readonly seed: number | string;
+  /** Whether all planned central steps were done. */
+  readonly finished: boolean;
+  readonly plannedRounds: number;
+  readonly completedRounds: number;
+  readonly population: number;
+  readonly expectedCohort: number;
+  /** One line each, for people. */
+  readonly model: string;
+  readonly data: string;
+  readonly local: string;
+  readonly optimizer: string;
+  readonly seedModel: string | null;
+  /** Versions and machine, from the manifest. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The report of a run, a pure function of the files in its directory. */
+export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Report {
+  const { population, dataset, model, seed: _sameAsConfig, ...rest } = manifest;
+  const { rounds: plannedRounds, expectedCohort } = config.federation;
+  const completedRounds = rounds.length > 0 ? rounds[rounds.length - 1].round : 0;
+  const record = {
+    privacy: config.privacy,
+    population,
+    expectedCohort,
+    seedModel: config.seedModel !== undefined,
+    ledger,
+  };
+  const privacy = privacySection(record);
+  return {
+    format: 'dpfl-report',
+    version: 1,
+    run: {
+      name: config.name,
+      seed: config.seed,
+      finished: completedRounds >= plannedRounds,
+      plannedRounds,
+      completedRounds,
+      population,
+      expectedCohort,
+      model: model ?? describe(config.model),
+      data: dataset ?? describe(config.data),
+      local: `SGD, ${describe(config.local)}`,
+      optimizer: describe(config.optimizer),
+      seedModel: config.seedModel ? `central training on public examples: ${describe(config.seedModel)}` : null,
+      environment: singleValues(rest),
+    },
+    accuracy: accuracySection(rounds),
+    privacy,
+    extrapolations: extrapolations(record, privacy),
+    layers: layerSection(rounds),
+    cohorts: cohortSection(rounds, expectedCohort),
+    timing: timingSection(rounds),
+  };
+}
+
+/** A section of the configuration on one line: `lamb (learningRate 0.01, beta1 0.9)`. */
+function describe(section: object): string {
+  const { kind, ...settings } = section as Record<string, unknown>;
+  const words = Object.entries(settings)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${key} ${typeof value === 'object' && value !== null ? describe(value) : String(value)}`)
+    .join(', ');
+  if (kind === undefined) return words;
+  return words === '' ? String(kind) : `${String(kind)} (${words})`;
+}
+
+function singleValues(values: Readonly<Record<string, unknown>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) =>
+      ['string', 'number', 'boolean'].includes(typeof value) ? [[key, String(value)]] : [],
+    ),
+  );
+}

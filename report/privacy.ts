@@ -1,0 +1,195 @@
+import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
+import type { ClippingSpec } from '../privacy/clipping.ts';
+import { type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { noiseConventions } from '../privacy/conventions.ts';
+import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
+import { ADJACENCY, type LedgerEntry } from '../privacy/ledger.ts';
+import type { NoiseSource } from '../privacy/noise.ts';
+import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { significant } from './format.ts';
+
+/** The guarantee of a run. Epsilon, q, z and T are those of the ledger, never copied from elsewhere. */
+export interface PrivacySection {
+  readonly guaranteed: true;
+  readonly mechanism: 'gaussian';
+  readonly adjacency: typeof ADJACENCY;
+  readonly epsilon: number;
+  readonly delta: number;
+  readonly accountant: string;
+  /** RDP order and conversion behind epsilon; null when no step has run. */
+  readonly order: number | null;
+  readonly conversion: EpsilonStatement['conversion'];
+  /** T: central steps in the ledger. */
+  readonly steps: number;
+  readonly sampling: {
+    readonly kind: 'poisson';
+    /** q */
+    readonly rate: number;
+    readonly population: number;
+    readonly expectedCohort: number;
+  };
+  readonly clipping: ClippingSpec;
+  readonly noise: {
+    readonly source: NoiseSource;
+    /** z: on the sum, in units of the clipping bound; what the accountant uses. */
+    readonly multiplier: number;
+    /** The same noise on the average (the paper's σ_DP), in units of the clipping bound. */
+    readonly sigmaDp: number;
+    /** The same noise on each client's delta, in units of the clipping bound. */
+    readonly sigmaClient: number;
+    /** Standard deviation of each coordinate of the sum, z·C. */
+    readonly standardDeviationOnSum: number;
+  };
+  /** What the guarantee rests on and what it leaves out, one sentence each. */
+  readonly caveats: readonly string[];
+}
+
+/** A run without a guarantee, and why it has none. */
+export interface NoPrivacySection {
+  readonly guaranteed: false;
+  readonly reason: string;
+  readonly caveats: readonly string[];
+}
+
+/** What the privacy statement is made from. */
+export interface PrivacyRecord {
+  readonly privacy: PrivacyConfig;
+  readonly population: number;
+  readonly expectedCohort: number;
+  readonly seedModel: boolean;
+  readonly ledger: readonly LedgerEntry[];
+}
+
+/** The privacy statement of a run, with epsilon computed anew from its ledger. */
+export function privacySection(
+  record: PrivacyRecord,
+  accountant: PrivacyAccountant = new RdpAccountant(),
+): PrivacySection | NoPrivacySection {
+  const { privacy, ledger, population, expectedCohort } = record;
+  const settings = resolvePrivacy(privacy, record);
+  const without = (reason: string): NoPrivacySection => ({
+    guaranteed: false,
+    reason,
+    caveats: [
+      'Anything the models memorised of single users may be found in them; do not release them for real users.',
+    ],
+  });
+  if (settings.mechanism === 'none')
+    return without('privacy.mechanism is none: client deltas were summed without noise.');
+  const steps = ledger.map(({ event }) => roundNoise(event));
+  if (steps.includes(null)) return without('The ledger has steps that are not Poisson-sampled Gaussian noise.');
+  const { epsilon, order, conversion, accountant: name } = accountant.epsilon(ledger, settings.delta);
+  if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
+
+  const [first] = steps;
+  const multiplier = first?.multiplier ?? settings.noiseMultiplier ?? 0;
+  const rate = first?.rate ?? settings.samplingRate;
+  const uniform = steps.every((step) => step?.multiplier === multiplier && step?.rate === rate);
+  const { sigmaDp, sigmaClient } = noiseConventions({ multiplier }, expectedCohort);
+  return {
+    guaranteed: true,
+    mechanism: 'gaussian',
+    adjacency: ADJACENCY,
+    epsilon,
+    delta: settings.delta,
+    accountant: name,
+    order,
+    conversion,
+    steps: ledger.length,
+    sampling: { kind: 'poisson', rate, population, expectedCohort },
+    clipping: settings.clipping,
+    noise: {
+      source: settings.noiseSource,
+      multiplier,
+      sigmaDp,
+      sigmaClient,
+      standardDeviationOnSum: multiplier * settings.clipping.bound,
+    },
+    caveats: [
+      ...ledgerCaveats(ledger, uniform, { multiplier, rate }, settings),
+      ...settings.warnings.map(sentence),
+      ...protectionCaveat(epsilon),
+      noiseSourceCaveat(settings.noiseSource),
+      'Noise is added centrally: the server and its workers are trusted and see the deltas of single clients; the guarantee is against everybody who sees the released models of all rounds.',
+      record.seedModel
+        ? 'The seed model was trained on public examples, which this guarantee does not cover.'
+        : 'No seed model: no other data entered the training.',
+      'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
+      'Figures marked as not covered (losses, norms, cohort sizes, timing) were released without noise and are outside the guarantee.',
+    ],
+  };
+}
+
+/**
+ * Epsilon of the deployments that `privacy.extrapolate` asks about, with the run's own noise on the average, steps and delta;
+ * none without a guarantee to extrapolate from.
+ */
+export function extrapolations(
+  record: PrivacyRecord,
+  section: PrivacySection | NoPrivacySection,
+): readonly ExtrapolatedEpsilon[] {
+  if (!section.guaranteed || section.steps === 0) return [];
+  const run = {
+    noiseMultiplier: section.noise.multiplier,
+    expectedCohort: record.expectedCohort,
+    population: record.population,
+    rounds: section.steps,
+    delta: section.delta,
+  };
+  return record.privacy.extrapolate.map((target) => extrapolate(run, target));
+}
+
+interface RoundNoise {
+  readonly multiplier: number;
+  readonly rate: number;
+}
+
+/** q and z of a step that is Poisson-sampled Gaussian noise; null for any other event. */
+function roundNoise(event: LedgerEntry['event']): RoundNoise | null {
+  if (event.kind !== 'poissonSampled' || event.event.kind !== 'gaussian') return null;
+  return { rate: event.samplingRate, multiplier: event.event.noiseMultiplier };
+}
+
+function ledgerCaveats(
+  ledger: readonly LedgerEntry[],
+  uniform: boolean,
+  { multiplier, rate }: RoundNoise,
+  settings: ResolvedPrivacy,
+): string[] {
+  const caveats: string[] = [];
+  if (!uniform) {
+    caveats.push(
+      'The ledger has steps with different noise or sampling: epsilon accounts each as it was, the figures shown are those of the first.',
+    );
+  }
+  if (multiplier !== settings.noiseMultiplier || rate !== settings.samplingRate) {
+    caveats.push(
+      `The ledger (z = ${significant(multiplier)}, q = ${significant(rate)}) disagrees with config.yaml (z = ${significant(settings.noiseMultiplier ?? 0)}, q = ${significant(settings.samplingRate)}): epsilon follows the ledger.`,
+    );
+  }
+  const repeated = ledger.length - new Set(ledger.map(({ round }) => round)).size;
+  if (repeated > 0) {
+    caveats.push(`${repeated} central steps ran again after an interruption; every run of a step is accounted.`);
+  }
+  return caveats;
+}
+
+/** Above it formal guarantees count as weak (Ponomareva et al. 2023, "How to DP-fy ML", tier 3). */
+const WEAK_EPSILON = 10;
+
+function protectionCaveat(epsilon: number): string[] {
+  if (epsilon <= WEAK_EPSILON) return [];
+  return [
+    `An epsilon above ${WEAK_EPSILON} is a weak formal guarantee: it bounds what is learnt about a user only loosely.`,
+  ];
+}
+
+function noiseSourceCaveat(source: NoiseSource): string {
+  return source === 'seeded'
+    ? 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.'
+    : 'Noise came from the cryptographic generator of the operating system and was not kept. Cohorts are drawn from the seed in config.yaml: the guarantee counts on sampling, so the seed must stay secret.';
+}
+
+function sentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+}

@@ -1,0 +1,125 @@
+import type { ShardResult } from '../client/shard.ts';
+import { ProtocolError } from '../errors.ts';
+import type { ExactGrid } from '../params/grid.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+
+/** Everything a round's clients sent, summed. */
+export interface RoundTotals {
+  /** Exact sum of clipped client deltas in grid integers; the aggregator's own buffer, valid until `begin`. */
+  readonly sum: Float64Array;
+  readonly contributed: number;
+  readonly rejectedNonFinite: number;
+  /** Sum over contributing clients of their mean local loss. */
+  readonly lossSum: number;
+  readonly examples: number;
+  /** Per layer: sum over clients of the norm of the delta before clipping. */
+  readonly deltaNormSums: Float64Array;
+  /** Per layer: clients whose delta was clipped. */
+  readonly clippedCounts: Float64Array;
+  /** Worker time, summed over shards. */
+  readonly seconds: number;
+}
+
+type ShardStatistics = Omit<ShardResult, 'sum'>;
+
+/**
+ * Adds up the shards of a round. Grid integers are added at once, exact in any order; the scalar statistics, which round,
+ * wait and are folded in shard order. So the totals are bit-identical whatever the order of arrival.
+ */
+export class RoundAggregator {
+  readonly #layout: ParameterLayout;
+  readonly #sum: Float64Array;
+  #shards: readonly (readonly number[])[] = [];
+  #statistics: (ShardStatistics | undefined)[] = [];
+
+  constructor(layout: ParameterLayout) {
+    this.#layout = layout;
+    this.#sum = new Float64Array(layout.size);
+  }
+
+  /** Starts a round: forgets the last one. */
+  begin(shards: readonly (readonly number[])[]): void {
+    this.#sum.fill(0);
+    this.#shards = shards;
+    this.#statistics = shards.map(() => undefined);
+  }
+
+  /**
+   * Takes one shard's result.
+   * @throws ProtocolError when the shard is unknown, came before, or its figures do not fit the model or the shard
+   */
+  add(shardIndex: number, result: ShardResult): void {
+    this.#check(shardIndex, result);
+    const { sum, ...statistics } = result;
+    const total = this.#sum;
+    for (let i = 0; i < total.length; i++) total[i] += sum[i];
+    this.#statistics[shardIndex] = {
+      ...statistics,
+      // The sender may reuse its buffers for the next shard.
+      deltaNormSums: statistics.deltaNormSums.slice(),
+      clippedCounts: statistics.clippedCounts.slice(),
+    };
+  }
+
+  /**
+   * The totals of the round.
+   * @throws ProtocolError when a shard is missing
+   */
+  finish(): RoundTotals {
+    const layers = this.#layout.layers.length;
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, seconds: 0 };
+    const deltaNormSums = new Float64Array(layers);
+    const clippedCounts = new Float64Array(layers);
+    for (const [index, shard] of this.#statistics.entries()) {
+      if (shard === undefined) {
+        throw new ProtocolError(
+          `shard ${index} of ${this.#statistics.length} never arrived; the round cannot be closed`,
+        );
+      }
+      totals.contributed += shard.contributed;
+      totals.rejectedNonFinite += shard.rejectedNonFinite;
+      totals.lossSum += shard.lossSum;
+      totals.examples += shard.examples;
+      totals.seconds += shard.seconds;
+      for (let layer = 0; layer < layers; layer++) {
+        deltaNormSums[layer] += shard.deltaNormSums[layer];
+        clippedCounts[layer] += shard.clippedCounts[layer];
+      }
+    }
+    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts };
+  }
+
+  #check(shardIndex: number, result: ShardResult): void {
+    if (!(shardIndex in this.#statistics)) throw new ProtocolError(`shard ${shardIndex} is not part of this round`);
+    if (this.#statistics[shardIndex] !== undefined) {
+      throw new ProtocolError(`shard ${shardIndex} was delivered twice; its clients would count double`);
+    }
+    const layers = this.#layout.layers.length;
+    if (
+      result.sum.length !== this.#layout.size ||
+      result.deltaNormSums.length !== layers ||
+      result.clippedCounts.length !== layers
+    ) {
+      throw new ProtocolError(
+        `shard ${shardIndex}: a sum of ${result.sum.length} values came for a model of ${this.#layout.size} parameters; worker and server run different models`,
+      );
+    }
+    const clients = this.#shards[shardIndex].length;
+    if (result.contributed + result.rejectedNonFinite !== clients) {
+      throw new ProtocolError(
+        `shard ${shardIndex}: ${result.contributed} clients contributed and ${result.rejectedNonFinite} were rejected, but the shard has ${clients}`,
+      );
+    }
+  }
+}
+
+/**
+ * The pseudo-gradient: the (noisy) sum of client deltas over the EXPECTED cohort S, never over the realised one, which
+ * depends on who takes part and would break the sensitivity bound (arXiv:2310.00098 Algorithm 1).
+ *
+ * @param sum in units of the grid
+ * @param into receives the float32 result
+ */
+export function pseudoGradient(sum: Float64Array, grid: ExactGrid, expectedCohort: number, into: Float32Array): void {
+  grid.average(sum, expectedCohort, into);
+}

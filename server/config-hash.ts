@@ -1,0 +1,24 @@
+import { createHash } from 'node:crypto';
+import type { RunConfig } from './run-config.ts';
+
+/**
+ * SHA-256 (hex) of the settings that decide what a run computes. A run may be resumed under another name, on more workers, for
+ * more rounds or with other evaluations and checkpoints, but not with anything else changed.
+ */
+export function configHash(config: RunConfig): string {
+  const { name: _name, output: _output, evaluation: _evaluation, checkpoint: _checkpoint, ...rest } = config;
+  const { rounds: _rounds, workers: _workers, ...federation } = rest.federation;
+  const { extrapolate: _extrapolate, ...privacy } = rest.privacy;
+  return createHash('sha256')
+    .update(canonicalJson({ ...rest, federation, privacy }))
+    .digest('hex');
+}
+
+/** JSON with sorted keys: the order of keys in a YAML file means nothing. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

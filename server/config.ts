@@ -1,0 +1,100 @@
+import { z } from 'zod';
+
+/** How the central learning rate changes with the central step t = 1, 2, … */
+export const scheduleConfig = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('constant') }),
+  z.strictObject({
+    kind: z.literal('exponential-decay'),
+    start: z.int().min(1).describe('First central step with a decayed rate.'),
+    every: z.int().min(1).describe('Central steps between two decays.'),
+    factor: z
+      .number()
+      .gt(0)
+      .max(1)
+      .describe('What the rate is multiplied with at `start` and every `every` steps after it.'),
+  }),
+]);
+export type ScheduleConfig = z.infer<typeof scheduleConfig>;
+
+const learningRate = z.number().gt(0).describe('Learning rate of the first central step.');
+const schedule = scheduleConfig
+  .prefault({ kind: 'constant' })
+  .describe('Course of the learning rate over central steps.');
+const momentum = z.number().min(0).lt(1).describe('Decay of the momentum trace; 0 is none.');
+const beta1 = z.number().min(0).lt(1).default(0.9).describe('Decay of the mean of gradients.');
+const beta2 = z.number().min(0).lt(1).default(0.999).describe('Decay of the mean of squared gradients.');
+const weightDecay = z.number().min(0).default(0).describe('Multiple of the weights added to the update.');
+const epsilon = z.number().min(0).describe('Added to the root of the second moment (ξ in the paper).');
+
+/**
+ * The central optimizer. Defaults are those of optax, as in arXiv:2310.00098 App. E.4; LARS therefore has
+ * trustCoefficient 0.001, with which the learning rate of 0.5 used for seed models is a sensible one.
+ */
+export const optimizerConfig = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('sgd'), learningRate, momentum: momentum.default(0), schedule }),
+  z.strictObject({ kind: z.literal('adam'), learningRate, beta1, beta2, epsilon: epsilon.default(1e-8), schedule }),
+  z.strictObject({
+    kind: z.literal('lamb'),
+    learningRate,
+    beta1,
+    beta2,
+    epsilon: epsilon.default(1e-6),
+    weightDecay,
+    schedule,
+  }),
+  z.strictObject({
+    kind: z.literal('lars'),
+    learningRate,
+    momentum: momentum.default(0.9),
+    weightDecay,
+    trustCoefficient: z.number().gt(0).default(0.001).describe("Factor on each layer's trust ratio."),
+    schedule,
+  }),
+]);
+export type OptimizerConfig = z.infer<typeof optimizerConfig>;
+
+/** Rounds, cohorts and how the work is spread over workers. */
+export const federationConfig = z.strictObject({
+  rounds: z.int().min(1).describe('Central steps T.'),
+  expectedCohort: z
+    .number()
+    .gt(0)
+    .describe('Expected cohort size S: each of the K users joins a round independently with probability q = S / K.'),
+  shardSize: z.int().min(1).default(32).describe('Clients per lease handed to a worker.'),
+  workers: z
+    .int()
+    .min(0)
+    .default(2)
+    .describe('Worker processes the server starts itself on this machine; 0 waits for workers started elsewhere.'),
+});
+export type FederationConfig = z.infer<typeof federationConfig>;
+
+/** When and how the model is measured on held-out examples. */
+export const evaluationConfig = z.strictObject({
+  every: z.int().min(1).default(5).describe('Rounds between evaluations; round 0 and the last are always evaluated.'),
+  batchSize: z.int().min(1).default(32).describe('Examples per forward pass.'),
+});
+export type EvaluationConfig = z.infer<typeof evaluationConfig>;
+
+/** When the state of a run is saved. */
+export const checkpointConfig = z.strictObject({
+  every: z.int().min(1).default(10).describe('Rounds between checkpoints; the last round always gets one.'),
+  keep: z.int().min(1).default(2).describe('Newest checkpoints to keep.'),
+});
+export type CheckpointConfig = z.infer<typeof checkpointConfig>;
+
+/** The central stage before federated learning, on public examples (arXiv:2310.00098: LARS, gradient norm clip 1). */
+export const seedModelConfig = z.strictObject({
+  steps: z.int().min(1).describe('Central steps on public examples.'),
+  batchSize: z.int().min(1).default(16).describe('Public examples per step.'),
+  maxGradientNorm: z
+    .number()
+    .gt(0)
+    .nullable()
+    .default(1)
+    .describe('Each gradient is clipped globally to this norm; null for none.'),
+  optimizer: optimizerConfig
+    .prefault({ kind: 'lars', learningRate: 0.5 })
+    .describe('Central optimizer of this stage; its schedule counts the steps of this stage.'),
+});
+export type SeedModelConfig = z.infer<typeof seedModelConfig>;

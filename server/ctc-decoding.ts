@@ -1,0 +1,35 @@
+/**
+ * Greedy CTC decoding of one utterance: the best symbol of each frame, repeats collapsed, blanks (symbol 0) dropped.
+ * Ties go to the lower symbol.
+ *
+ * @param logits scores [frames, symbols], row by row
+ * @param frames frames that count; later rows are padding
+ * @param symbols size of the alphabet with the blank
+ * @returns symbol indices ≥ 1
+ */
+export function decodeGreedily(logits: Float32Array, frames: number, symbols: number): number[] {
+  const decoded: number[] = [];
+  let previous = 0;
+  for (let frame = 0; frame < frames; frame++) {
+    const best = argmax(logits, frame * symbols, symbols);
+    if (best !== 0 && best !== previous) decoded.push(best);
+    previous = best;
+  }
+  return decoded;
+}
+
+/** Index, counted from `offset`, of the largest of `length` values; the first of equals. */
+export function argmax(values: Float32Array, offset: number, length: number): number {
+  let best = 0;
+  for (let i = 1; i < length; i++) {
+    if (values[offset + i] > values[offset + best]) best = i;
+  }
+  return best;
+}
+
+/** The text of symbol indices; index i ≥ 1 is `alphabet[i - 1]`. */
+export function symbolsToText(indices: Iterable<number>, alphabet: readonly string[]): string {
+  let text = '';
+  for (const index of indices) text += alphabet[index - 1];
+  return text;
+}

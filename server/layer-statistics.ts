@@ -1,0 +1,40 @@
+import type { ParameterLayout } from '../params/layout.ts';
+import { l2Norm } from '../params/vector.ts';
+import type { RoundTotals } from './aggregation.ts';
+import type { LayerStatistics } from './records.ts';
+
+/** Norm of each layer's part of a flat vector. */
+export function layerNorms(flat: Float32Array, layout: ParameterLayout): number[] {
+  return layout.layers.map(({ offset, size }) => l2Norm(flat, offset, offset + size));
+}
+
+/**
+ * Norm of the noiseless average over the norm that noise alone is expected to have: std · √d for d parameters (its root mean
+ * square). Null for every layer when there is no noise.
+ * @param averageNorms norms of the noiseless average per layer
+ * @param noiseStd standard deviation of the noise on each coordinate of the average; null without noise
+ */
+export function signalToNoise(
+  averageNorms: readonly number[],
+  layout: ParameterLayout,
+  noiseStd: number | null,
+): (number | null)[] {
+  return layout.layers.map(({ size }, index) =>
+    noiseStd === null ? null : averageNorms[index] / (noiseStd * Math.sqrt(size)),
+  );
+}
+
+/** The per-layer figures of one round; means over contributing clients, 0 when there were none. */
+export function layerStatistics(
+  layout: ParameterLayout,
+  totals: Pick<RoundTotals, 'contributed' | 'deltaNormSums' | 'clippedCounts'>,
+  ratios: readonly (number | null)[],
+): LayerStatistics {
+  const clients = Math.max(totals.contributed, 1);
+  return {
+    names: layout.layers.map(({ name }) => name),
+    deltaNorms: Array.from(totals.deltaNormSums, (sum) => sum / clients),
+    clippedFraction: Array.from(totals.clippedCounts, (count) => count / clients),
+    signalToNoise: [...ratios],
+  };
+}

@@ -1,0 +1,62 @@
+import type { ParameterLayout } from '../params/layout.ts';
+import type { EvaluationRecord, RoundRecord } from './records.ts';
+import type { CentralStep } from './round-step.ts';
+import type { TrainedRound } from './rounds.ts';
+
+/** What is known at the end of a round. */
+export interface FinishedRound {
+  readonly round: number;
+  readonly trained: TrainedRound;
+  readonly step: CentralStep;
+  readonly epsilon: number | null;
+  readonly evaluation?: EvaluationRecord;
+  /** Wall-clock seconds; the server's own share is what training and evaluation leave. */
+  readonly seconds: { readonly total: number; readonly training: number; readonly evaluation: number };
+}
+
+/** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
+export function roundRecord({ round, trained, step, epsilon, evaluation, seconds }: FinishedRound): RoundRecord {
+  const { contributed, rejectedNonFinite, lossSum } = trained.totals;
+  const trainLoss = lossSum / contributed;
+  return {
+    round,
+    cohort: trained.cohort,
+    contributed,
+    rejectedNonFinite,
+    trainLoss: Number.isFinite(trainLoss) ? trainLoss : null,
+    learningRate: step.learningRate,
+    updateNorm: step.updateNorm,
+    epsilon,
+    ...(evaluation === undefined ? {} : { evaluation }),
+    layers: step.layers,
+    seconds: { ...seconds, server: seconds.total - seconds.training - seconds.evaluation },
+  };
+}
+
+/** The record of round 0: the evaluation before the first step, when nobody has trained and nothing is spent. */
+export function initialRecord(
+  layout: ParameterLayout,
+  epsilon: number | null,
+  evaluation: EvaluationRecord,
+  seconds: number,
+): RoundRecord {
+  const { layers } = layout;
+  return {
+    round: 0,
+    cohort: 0,
+    contributed: 0,
+    rejectedNonFinite: 0,
+    trainLoss: null,
+    learningRate: 0,
+    updateNorm: 0,
+    epsilon,
+    evaluation,
+    layers: {
+      names: layers.map(({ name }) => name),
+      deltaNorms: layers.map(() => 0),
+      clippedFraction: layers.map(() => 0),
+      signalToNoise: layers.map(() => null),
+    },
+    seconds: { total: seconds, training: 0, evaluation: seconds, server: 0 },
+  };
+}

@@ -1,0 +1,57 @@
+import { ModelError } from '../errors.ts';
+import type { ExactGrid } from '../params/grid.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+import { l2Norm } from '../params/vector.ts';
+import type { NoiseMechanism } from '../privacy/noise.ts';
+import { pseudoGradient, type RoundTotals } from './aggregation.ts';
+import { layerNorms, layerStatistics, signalToNoise } from './layer-statistics.ts';
+import type { CentralOptimizer } from './optimizers/central-optimizer.ts';
+import type { LayerStatistics } from './records.ts';
+
+/** How sums become pseudo-gradients: fixed for a run. */
+export interface Release {
+  readonly grid: ExactGrid;
+  readonly mechanism: NoiseMechanism;
+  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
+  readonly noiseStd: number | null;
+  readonly expectedCohort: number;
+}
+
+/** What a central step did. */
+export interface CentralStep {
+  readonly learningRate: number;
+  /** Norm of the pseudo-gradient. */
+  readonly updateNorm: number;
+  readonly layers: LayerStatistics;
+}
+
+/**
+ * The server's half of a round (arXiv:2310.00098 Algorithm 1, lines after the sum): noise once, division by the expected
+ * cohort, one step of the central optimizer. `totals.sum` and `parameters` change in place.
+ * @param scratch a flat vector to work in
+ * @throws ModelError when the parameters are no longer finite
+ */
+export function centralStep(
+  round: number,
+  totals: RoundTotals,
+  release: Release,
+  optimizer: CentralOptimizer,
+  layout: ParameterLayout,
+  parameters: Float32Array,
+  scratch: Float32Array,
+): CentralStep {
+  const { grid, mechanism, noiseStd, expectedCohort } = release;
+  pseudoGradient(totals.sum, grid, expectedCohort, scratch);
+  const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStd);
+  mechanism.addTo(totals.sum, round);
+  pseudoGradient(totals.sum, grid, expectedCohort, scratch);
+  const updateNorm = l2Norm(scratch);
+  const learningRate = optimizer.nextLearningRate;
+  optimizer.step(parameters, scratch);
+  if (!Number.isFinite(l2Norm(parameters))) {
+    throw new ModelError(
+      `round ${round}: the parameters are no longer finite; lower optimizer.learningRate or local.learningRate`,
+    );
+  }
+  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios) };
+}

@@ -1,0 +1,63 @@
+import type { ShardResult } from '../client/shard.ts';
+import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import { sampleCohort } from './sampling.ts';
+import { splitIntoShards } from './shards.ts';
+
+/** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
+export interface RoundServer {
+  /**
+   * Has every shard trained exactly once.
+   * @param parameters θ(t−1); not changed by the caller before the promise settles
+   * @param onResult called once per shard, in any order; what it throws rejects the promise
+   */
+  runRound(
+    round: number,
+    parameters: Float32Array,
+    shards: readonly (readonly number[])[],
+    onResult: (shardIndex: number, result: ShardResult) => void,
+  ): Promise<void>;
+}
+
+/** What decides who trains in a round and how the work is cut. */
+export interface CohortSettings {
+  readonly seed: number | string;
+  /** Number of the Poisson sample; see `sampleCohort`. */
+  readonly draw: number;
+  readonly population: number;
+  readonly expectedCohort: number;
+  readonly shardSize: number;
+}
+
+/** A round's client side: who was sampled, and what came back. */
+export interface TrainedRound {
+  /** Realised cohort size. */
+  readonly cohort: number;
+  readonly totals: RoundTotals;
+}
+
+/**
+ * Samples the cohort of central step `round`, has it trained in shards and adds up the results. An empty cohort is a round
+ * like any other, with a sum of zero.
+ * @param onShard hears how many of the round's shards are done
+ */
+export async function trainCohort(
+  server: RoundServer,
+  aggregator: RoundAggregator,
+  settings: CohortSettings,
+  round: number,
+  parameters: Float32Array,
+  onShard: (done: number, total: number) => void = () => {},
+): Promise<TrainedRound> {
+  const cohort = sampleCohort(settings.seed, settings.draw, settings.population, settings.expectedCohort);
+  const shards = splitIntoShards(cohort, settings.shardSize);
+  aggregator.begin(shards);
+  let done = 0;
+  if (shards.length > 0) {
+    await server.runRound(round, parameters, shards, (index, result) => {
+      aggregator.add(index, result);
+      done += 1;
+      onShard(done, shards.length);
+    });
+  }
+  return { cohort: cohort.length, totals: aggregator.finish() };
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { localConfig } from '../client/config.ts';
+import { dataConfig } from '../data/config.ts';
+import { ConfigError } from '../errors.ts';
+import { modelConfig } from '../models/config.ts';
+import { privacyConfig } from '../privacy/config.ts';
+import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
+
+/** The whole configuration of a run: what a YAML file says, each section as its room defines it. Unknown keys are errors. */
+export const runConfig = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'use letters, digits, dots, dashes and underscores')
+      .default('run')
+      .describe('Name of the run; its directory is <output>/<name>-001, -002, …'),
+    seed: z
+      .union([z.int(), z.string().min(1)])
+      .default(1)
+      .describe('Names every random draw of the run. 0 is a seed like any other.'),
+    model: modelConfig,
+    data: dataConfig,
+    seedModel: seedModelConfig.optional(),
+    local: localConfig,
+    federation: federationConfig,
+    optimizer: optimizerConfig,
+    privacy: privacyConfig,
+    evaluation: evaluationConfig.prefault({}),
+    checkpoint: checkpointConfig.prefault({}),
+    output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
+  })
+  .superRefine(({ data, federation }, context) => {
+    // Data sets on disk may learn their population only when opened; sampling checks again then.
+    if (data.population !== undefined && federation.expectedCohort > data.population) {
+      context.addIssue({
+        code: 'custom',
+        path: ['federation', 'expectedCohort'],
+        message: `an expected cohort of ${federation.expectedCohort} exceeds the population of ${data.population} (sampling rate above 1); lower it or raise data.population`,
+      });
+    }
+  });
+export type RunConfig = z.infer<typeof runConfig>;
+
+/**
+ * Checks a configuration and fills in defaults.
+ * @param raw what the YAML file holds
+ * @param source name of the file, for messages
+ * @throws ConfigError naming the first wrong key, and how many more are wrong
+ */
+export function parseRunConfig(raw: unknown, source: string): RunConfig {
+  const result = runConfig.safeParse(raw);
+  if (result.success) return result.data;
+  const [first, ...others] = result.error.issues;
+  const key = first.path.map(String).join('.');
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  throw new ConfigError(`${source}: ${key === '' ? '' : `${key}: `}${first.message}${more}`, { cause: result.error });
+}

@@ -1,0 +1,133 @@
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ConfigError, DataError } from '../errors.ts';
+import { appendDurably, writeAtomically } from './durable-files.ts';
+
+/** A line of `rounds.jsonl` or `ledger.jsonl`: anything that says of which central step it is. */
+export interface RoundLine {
+  readonly round: number;
+}
+
+/**
+ * A run directory, the public record of a run:
+ * config.yaml, manifest.json, rounds.jsonl, ledger.jsonl, checkpoints/, model.onnx and the reports.
+ */
+export class RunDirectory {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes `<parent>/<name>-001`, or the next number that is free. */
+  static async create(parent: string, name: string): Promise<RunDirectory> {
+    await mkdir(parent, { recursive: true });
+    for (let number = 1; ; number++) {
+      const path = join(parent, `${name}-${String(number).padStart(3, '0')}`);
+      // mkdir is atomic: of two runs that start at once each gets its own number.
+      if (await makeNew(path)) return new RunDirectory(path);
+    }
+  }
+
+  /**
+   * Makes exactly `path`.
+   * @throws ConfigError when it exists: runs never overwrite each other
+   */
+  static async createAt(path: string): Promise<RunDirectory> {
+    await mkdir(join(path, '..'), { recursive: true });
+    if (await makeNew(path)) return new RunDirectory(path);
+    throw new ConfigError(`${path}: this run directory exists already; resume it or choose another`);
+  }
+
+  /**
+   * An existing run directory.
+   * @throws ConfigError when there is none at `path`
+   */
+  static async open(path: string): Promise<RunDirectory> {
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isDirectory()) throw new ConfigError(`${path}: there is no run directory here`);
+    return new RunDirectory(path);
+  }
+
+  get checkpoints(): string {
+    return join(this.path, 'checkpoints');
+  }
+
+  get roundsFile(): string {
+    return join(this.path, 'rounds.jsonl');
+  }
+
+  get ledgerFile(): string {
+    return join(this.path, 'ledger.jsonl');
+  }
+
+  /** Writes one of the directory's whole files (config.yaml, manifest.json, model.onnx, a report) atomically. */
+  async write(name: string, content: Uint8Array | string): Promise<void> {
+    await writeAtomically(join(this.path, name), [content]);
+  }
+
+  /** Appends a record to `rounds.jsonl`; on return it is on the disk. */
+  async appendRound(record: RoundLine): Promise<void> {
+    await appendDurably(this.roundsFile, `${JSON.stringify(record)}\n`);
+  }
+
+  /** Appends an entry to `ledger.jsonl`; on return it is on the disk. */
+  async appendLedger(entry: RoundLine): Promise<void> {
+    await appendDurably(this.ledgerFile, `${JSON.stringify(entry)}\n`);
+  }
+
+  /**
+   * Drops the lines of rounds after `round`, and a last line torn by a crash, from a JSON-lines file of this directory.
+   * @returns the lines that stay
+   * @throws DataError when another line is damaged
+   */
+  async truncate(file: string, round: number): Promise<RoundLine[]> {
+    const lines = await readLines(file);
+    const kept = lines.filter((line) => line.round <= round);
+    await writeAtomically(
+      file,
+      kept.map((line) => `${JSON.stringify(line)}\n`),
+    );
+    return kept;
+  }
+}
+
+/**
+ * The lines of a JSON-lines file of rounds; none when there is no file. A last line without its line feed was torn by a
+ * crash and is left out.
+ * @throws DataError when another line is damaged
+ */
+export async function readLines(file: string): Promise<RoundLine[]> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw new DataError(`${file}: cannot be read`, { cause: error });
+  });
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line, index) => parseLine(line, `${file}:${index + 1}`));
+}
+
+function parseLine(line: string, place: string): RoundLine {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (isRoundLine(value)) return value;
+  } catch (cause) {
+    throw new DataError(`${place}: this line is not JSON; the file is damaged`, { cause });
+  }
+  throw new DataError(`${place}: this line has no round; the file is damaged`);
+}
+
+function isRoundLine(value: unknown): value is RoundLine {
+  return typeof value === 'object' && value !== null && 'round' in value && typeof value.round === 'number';
+}
+
+async function makeNew(path: string): Promise<boolean> {
+  try {
+    await mkdir(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}

@@ -1,0 +1,72 @@
+import { ExactGrid } from '../params/grid.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+import type { RunningTotal } from '../privacy/accountant.ts';
+import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
+import { cryptographicNoise, GaussianMechanism, type NoiseMechanism, noNoise, seededNoise } from '../privacy/noise.ts';
+import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { poissonCohortLimit } from '../privacy/sampling.ts';
+import type { RunConfig } from './run-config.ts';
+
+/** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
+export class RunPrivacy {
+  readonly settings: ResolvedPrivacy;
+  readonly grid: ExactGrid;
+  readonly mechanism: NoiseMechanism;
+  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
+  readonly noiseStd: number | null;
+  readonly #total: RunningTotal;
+  #spent = 0;
+
+  /** @throws PrivacyError when settings and population do not make a private run */
+  constructor(config: RunConfig, layout: ParameterLayout, population: number) {
+    const { expectedCohort } = config.federation;
+    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
+    this.grid = aggregationGrid(this.settings);
+    this.mechanism = mechanismOf(this.settings, config.seed, layout, this.grid);
+    const { standardDeviation } = this.settings;
+    this.noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
+    this.#total = new RdpAccountant().start();
+  }
+
+  /** The ledger entry of a central step; it is the same whoever was sampled. */
+  entry(round: number): LedgerEntry {
+    return ledgerEntry(round, this.settings.roundEvent);
+  }
+
+  /** Counts an entry of the ledger as spent. */
+  spend(entry: LedgerEntry): void {
+    this.#total.add(entry.event);
+    this.#spent += 1;
+  }
+
+  /**
+   * Number of the next cohort draw. It is the next round, except after rounds that were lost to a crash and repeated with new
+   * noise: two releases about one sample would cost more than the two independent samples that the ledger counts.
+   */
+  get nextDraw(): number {
+    return this.#spent + 1;
+  }
+
+  /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */
+  get epsilon(): number | null {
+    if (this.settings.mechanism === 'none') return null;
+    return this.#total.epsilon(this.settings.delta).epsilon;
+  }
+}
+
+/** The grid on which a run's client deltas are summed; workers and server must use the same. */
+export function aggregationGrid({ clipping, expectedCohort, population }: ResolvedPrivacy): ExactGrid {
+  return ExactGrid.forSum(clipping.bound, poissonCohortLimit(expectedCohort, population));
+}
+
+function mechanismOf(
+  { standardDeviation, noiseSource }: ResolvedPrivacy,
+  seed: number | string,
+  layout: ParameterLayout,
+  grid: ExactGrid,
+): NoiseMechanism {
+  if (standardDeviation === null) return noNoise;
+  const streams = noiseSource === 'seeded' ? seededNoise(seed) : cryptographicNoise();
+  return new GaussianMechanism(layout, grid, standardDeviation, streams);
+}

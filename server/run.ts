@@ -1,0 +1,189 @@
+import type { FederatedDataset } from '../data/dataset.ts';
+import { ModelError } from '../errors.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+import { RoundAggregator } from './aggregation.ts';
+import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
+import { configHash } from './config-hash.ts';
+import type { Evaluator } from './evaluation.ts';
+import { CentralOptimizer } from './optimizers/central-optimizer.ts';
+import type { EvaluationRecord, RoundRecord } from './records.ts';
+import { requireFresh, restoreRun } from './resume.ts';
+import { initialRecord, roundRecord } from './round-record.ts';
+import { centralStep } from './round-step.ts';
+import { type RoundServer, trainCohort } from './rounds.ts';
+import type { RunConfig } from './run-config.ts';
+import type { RunDirectory } from './run-directory.ts';
+import { RunPrivacy } from './run-privacy.ts';
+
+/** What the coordinator tells while it works. */
+export interface RunProgress {
+  /** A record was written, round 0 included. */
+  onRound?(record: RoundRecord): void;
+  /** Shards done of the round under way. */
+  onShard?(round: number, done: number, total: number): void;
+}
+
+/** Everything a federated run needs. */
+export interface FederatedRun {
+  readonly config: RunConfig;
+  readonly runDirectory: RunDirectory;
+  /** Where clients train. */
+  readonly server: RoundServer;
+  /** θ(0): random, or the seed model. Not changed. Ignored when resuming. */
+  readonly initialParameters: Float32Array;
+  readonly layout: ParameterLayout;
+  readonly evaluator: Pick<Evaluator, 'evaluate'>;
+  readonly dataset: Pick<FederatedDataset, 'population' | 'evaluation'>;
+  readonly progress?: RunProgress;
+  /** A checkpoint of this run directory to continue from. */
+  readonly resumeFrom?: Checkpoint;
+  /** Ends the run, with a checkpoint, after the round under way. */
+  readonly signal?: AbortSignal;
+}
+
+/** How a run ended. */
+export interface RunOutcome {
+  readonly parameters: Float32Array;
+  /** Last finished central step. */
+  readonly round: number;
+  /** False when `signal` ended the run early. */
+  readonly finished: boolean;
+  /** Epsilon spent at the configured delta; null without noise. */
+  readonly epsilon: number | null;
+}
+
+/**
+ * Federated learning as the central server sees it (arXiv:2310.00098 Algorithm 1): evaluation, then per central step sample,
+ * train, sum, add noise, divide by the expected cohort, optimize, evaluate, record. Everything but the times in the records
+ * depends on configuration and seed alone, whatever the number of workers and however often the run was interrupted.
+ *
+ * @throws ConfigError when `resumeFrom` belongs to other settings; or `runDirectory` holds a run already;
+ *   PrivacyError when the settings fit no population; ModelError when training diverges; whatever `server` throws
+ */
+export async function runFederated(options: FederatedRun): Promise<RunOutcome> {
+  const coordinator = new Coordinator(options);
+  await coordinator.begin();
+  return coordinator.run();
+}
+
+class Coordinator {
+  readonly #options: FederatedRun;
+  readonly #privacy: RunPrivacy;
+  readonly #optimizer: CentralOptimizer;
+  readonly #aggregator: RoundAggregator;
+  readonly #parameters: Float32Array;
+  readonly #scratch: Float32Array;
+  readonly #configHash: string;
+  readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
+  #round = 0;
+  #savedRound = -1;
+
+  constructor(options: FederatedRun) {
+    const { config, layout, dataset, initialParameters } = options;
+    this.#options = options;
+    this.#privacy = new RunPrivacy(config, layout, dataset.population);
+    this.#optimizer = new CentralOptimizer(config.optimizer, layout);
+    this.#aggregator = new RoundAggregator(layout);
+    this.#parameters = initialParameters.slice();
+    this.#scratch = layout.allocate();
+    this.#configHash = configHash(config);
+    this.#heldOut = dataset.evaluation();
+  }
+
+  /** Round 0, or the state after the last checkpoint. */
+  async begin(): Promise<void> {
+    const { resumeFrom, runDirectory, layout } = this.#options;
+    if (resumeFrom === undefined) {
+      await requireFresh(runDirectory);
+      const started = performance.now();
+      const evaluation = await this.#evaluate();
+      await this.#record(initialRecord(layout, this.#privacy.epsilon, evaluation, secondsSince(started)));
+      await this.#save();
+      return;
+    }
+    const { noiseSource } = this.#privacy.settings;
+    const spent = await restoreRun(runDirectory, resumeFrom, this.#configHash, noiseSource);
+    for (const entry of spent) this.#privacy.spend(entry);
+    if (resumeFrom.parameters.length !== layout.size) {
+      throw new ModelError(
+        `${runDirectory.path}: its checkpoint has ${resumeFrom.parameters.length} parameters, the model has ${layout.size}; resume with the run's own model`,
+      );
+    }
+    this.#optimizer.restore(resumeFrom.optimizer);
+    this.#parameters.set(resumeFrom.parameters);
+    this.#round = resumeFrom.round;
+    this.#savedRound = resumeFrom.round;
+  }
+
+  async run(): Promise<RunOutcome> {
+    const { config, signal } = this.#options;
+    while (this.#round < config.federation.rounds && !signal?.aborted) await this.#step(this.#round + 1);
+    await this.#save();
+    return {
+      parameters: this.#parameters,
+      round: this.#round,
+      finished: this.#round >= config.federation.rounds,
+      epsilon: this.#privacy.epsilon,
+    };
+  }
+
+  async #step(round: number): Promise<void> {
+    const { config, server, dataset, layout, runDirectory, progress } = this.#options;
+    const { expectedCohort, shardSize, rounds } = config.federation;
+    const started = performance.now();
+    const draw = this.#privacy.nextDraw;
+    const cohort = { seed: config.seed, draw, population: dataset.population, expectedCohort, shardSize };
+    const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
+      progress?.onShard?.(round, done, total),
+    );
+    const training = secondsSince(started);
+    // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
+    const entry = this.#privacy.entry(round);
+    await runDirectory.appendLedger(entry);
+    this.#privacy.spend(entry);
+    const { grid, mechanism, noiseStd } = this.#privacy;
+    const release = { grid, mechanism, noiseStd, expectedCohort };
+    const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
+    const evaluationStarted = performance.now();
+    const due = round % config.evaluation.every === 0 || round === rounds;
+    const evaluation = due ? await this.#evaluate() : undefined;
+    const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
+    await this.#record(roundRecord({ round, trained, step, epsilon: this.#privacy.epsilon, evaluation, seconds }));
+    this.#round = round;
+    if (this.#checkpointDue(round)) await this.#save();
+  }
+
+  /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
+  #checkpointDue(round: number): boolean {
+    const { mechanism, noiseSource } = this.#privacy.settings;
+    const unrepeatable = mechanism === 'gaussian' && noiseSource === 'cryptographic';
+    return unrepeatable || round % this.#options.config.checkpoint.every === 0;
+  }
+
+  #evaluate(): Promise<EvaluationRecord> {
+    const { evaluator, config } = this.#options;
+    return evaluator.evaluate(this.#parameters, this.#heldOut, config.evaluation.batchSize);
+  }
+
+  async #record(record: RoundRecord): Promise<void> {
+    await this.#options.runDirectory.appendRound(record);
+    this.#options.progress?.onRound?.(record);
+  }
+
+  async #save(): Promise<void> {
+    if (this.#savedRound === this.#round) return;
+    const { config, runDirectory } = this.#options;
+    const state = {
+      round: this.#round,
+      configHash: this.#configHash,
+      parameters: this.#parameters,
+      optimizer: this.#optimizer.state,
+    };
+    await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
+    this.#savedRound = this.#round;
+  }
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1000;
+}

@@ -1,0 +1,169 @@
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { ProtocolError } from '../errors.ts';
+import { PayloadAssembler, type PayloadChunk } from '../proto/chunks.ts';
+import type { Hello__Output } from '../proto/generated/dpfl/v1/Hello.ts';
+import type { ServerMessage } from '../proto/generated/dpfl/v1/ServerMessage.ts';
+import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
+import type { Welcome } from '../proto/generated/dpfl/v1/Welcome.ts';
+import type { WorkerMessage__Output } from '../proto/generated/dpfl/v1/WorkerMessage.ts';
+import { PROTOCOL_VERSION } from '../proto/load.ts';
+import { StreamWriter } from '../proto/stream-writer.ts';
+
+export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
+
+/** What every worker is sent first, and the size of what it sends back. */
+export interface Greeting {
+  readonly welcome: Welcome;
+  readonly model: readonly PayloadChunk[];
+  /** Bytes of a shard's sum: 8 per parameter. */
+  readonly sumBytes: number;
+}
+
+/** What a session tells the service. Calls come in the order of the worker's messages. */
+export interface SessionEvents {
+  /** The worker said Hello. */
+  joined(session: WorkerSession): void;
+  /** The worker asks for a lease; it has opened the task. */
+  ready(session: WorkerSession): void;
+  /** Whether this result is still wanted; if not, its chunks are dropped as they come. */
+  wants(session: WorkerSession, header: ShardHeader__Output): boolean;
+  /** A result has arrived whole. */
+  delivered(session: WorkerSession, header: ShardHeader__Output, sum: Uint8Array): void;
+  /** The worker cannot go on, for the reason it gave. */
+  failed(session: WorkerSession, message: string): void;
+  /** The worker broke the protocol and is refused. */
+  broke(session: WorkerSession, error: ProtocolError): void;
+  /** The stream has ended, whatever the reason. Called once, and nothing after it. */
+  gone(session: WorkerSession): void;
+}
+
+/** The server's end of one worker's stream: handshake, chunks in and out, and the certainty of hearing of its end. */
+export class WorkerSession {
+  readonly id: number;
+  /** Resolves when the transport is done with the stream. */
+  readonly closed: Promise<void>;
+  /** The round whose parameters the worker holds. */
+  parametersRound = -1;
+  private readonly call: WorkerStream;
+  private readonly greeting: Greeting;
+  private readonly events: SessionEvents;
+  private readonly writer: StreamWriter<ServerMessage>;
+  private readonly assembler: PayloadAssembler;
+  private workerName: string | undefined;
+  private header: ShardHeader__Output | undefined;
+  private over = false;
+
+  constructor(id: number, call: WorkerStream, greeting: Greeting, events: SessionEvents) {
+    this.id = id;
+    this.call = call;
+    this.greeting = greeting;
+    this.events = events;
+    this.writer = new StreamWriter(call);
+    this.assembler = new PayloadAssembler('shard sum', (totalBytes) => totalBytes === greeting.sumBytes);
+    this.closed = new Promise((resolve) => {
+      call.once('cancelled', resolve);
+      call.once('close', resolve);
+    });
+    call.on('data', (message: WorkerMessage__Output) => this.receive(message));
+    call.once('end', () => this.leave());
+    call.on('error', () => this.finish());
+    call.once('cancelled', () => this.finish());
+    call.once('close', () => this.finish());
+  }
+
+  /** The name the worker gave itself, for messages. */
+  get name(): string {
+    return this.workerName ?? `worker ${this.id}`;
+  }
+
+  /** Sends one message under the transport's flow control; never throws, as a lost stream is told by `gone`. */
+  async send(message: ServerMessage): Promise<void> {
+    if (this.over) return;
+    await this.writer.send(message).catch(() => this.finish());
+  }
+
+  /** Ends the stream well, after all messages sent before. */
+  async leave(farewell?: string): Promise<void> {
+    if (farewell !== undefined) await this.send({ finished: { reason: farewell } });
+    this.call.end();
+    this.finish();
+  }
+
+  /** Ends the stream with an error that the worker sees. */
+  private refuse(code: status, error: ProtocolError): void {
+    if (this.over) return;
+    this.events.broke(this, error);
+    this.call.emit('error', { code, details: error.message });
+  }
+
+  private finish(): void {
+    if (this.over) return;
+    this.over = true;
+    this.writer.abandon(new ProtocolError(`${this.name} is gone`));
+    this.events.gone(this);
+  }
+
+  /** A message that breaks the protocol costs its sender the stream, and nobody else anything. */
+  private receive(message: WorkerMessage__Output): void {
+    if (this.over) return;
+    try {
+      this.dispatch(message);
+    } catch (error) {
+      const known = error instanceof ProtocolError;
+      this.refuse(
+        known ? status.INVALID_ARGUMENT : status.INTERNAL,
+        known ? error : new ProtocolError(`the server failed on a message: ${String(error)}`, { cause: error }),
+      );
+    }
+  }
+
+  private dispatch(message: WorkerMessage__Output): void {
+    if (message.hello) {
+      this.greet(message.hello);
+    } else if (this.workerName === undefined) {
+      throw new ProtocolError('the first message of a worker must be Hello');
+    } else if (message.leaseRequest) {
+      this.events.ready(this);
+    } else if (message.shardHeader) {
+      this.header = this.events.wants(this, message.shardHeader) ? message.shardHeader : undefined;
+    } else if (message.shardChunk) {
+      this.collect(message.shardChunk);
+    } else if (message.failure) {
+      this.events.failed(this, message.failure.message);
+      void this.leave();
+    } else {
+      throw new ProtocolError('a worker message without a body, or of a newer version');
+    }
+  }
+
+  private greet(hello: Hello__Output): void {
+    if (hello.protocolVersion !== PROTOCOL_VERSION) {
+      this.refuse(
+        status.FAILED_PRECONDITION,
+        new ProtocolError(
+          `worker '${hello.name}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
+        ),
+      );
+      return;
+    }
+    if (this.workerName !== undefined) throw new ProtocolError(`worker '${hello.name}' said Hello twice`);
+    this.workerName = hello.name || `worker ${this.id}`;
+    this.events.joined(this);
+    void this.welcome();
+  }
+
+  private async welcome(): Promise<void> {
+    const { welcome, model } = this.greeting;
+    await this.send({ welcome });
+    for (const chunk of model) await this.send({ modelChunk: chunk });
+  }
+
+  private collect(chunk: PayloadChunk): void {
+    if (this.header === undefined) return;
+    const sum = this.assembler.add(chunk);
+    if (sum === undefined) return;
+    const header = this.header;
+    this.header = undefined;
+    this.events.delivered(this, header, sum);
+  }
+}

@@ -1,0 +1,109 @@
+import { describe, expect, test } from '@jest/globals';
+import { trainShard } from '../../client/shard.ts';
+import { ProtocolError } from '../../errors.ts';
+import { ExactGrid } from '../../params/grid.ts';
+import { ParameterLayout } from '../../params/layout.ts';
+import { Clipper } from '../../privacy/clipping.ts';
+import { namedStream, type RandomStream } from '../../random/stream.ts';
+import { deltaOf, fakeContext, layers, parameters } from '../support/wire.ts';
+
+describe('trainShard', () => {
+  test('adds up what the clients give', async () => {
+    const theta = parameters();
+    const result = await trainShard(fakeContext(), 3, theta, [4, 9]);
+    const expected = deltaOf(4, theta).map((value, i) => value + deltaOf(9, theta)[i]);
+    expect([...result.sum]).toEqual(expected);
+    expect(result).toMatchObject({ contributed: 2, rejectedNonFinite: 0, lossSum: 6.5, examples: 2 + 1 });
+    expect([...result.deltaNormSums]).toEqual([2, 20]);
+    expect([...result.clippedCounts]).toEqual([2, 0]);
+    expect(result.seconds).toBeGreaterThan(0);
+  });
+
+  test("a client's random stream depends on seed, round and client only", async () => {
+    const draws = async (round: number, ids: number[]) => {
+      const context = fakeContext();
+      const seen: number[] = [];
+      const train = async (theta: Float32Array, _: unknown, __: unknown, random: RandomStream) => {
+        seen.push(random.int32());
+        return { delta: theta, loss: 0 };
+      };
+      await trainShard({ ...context, trainer: { train } }, round, parameters(), ids);
+      return seen;
+    };
+    const [alone] = await draws(2, [7]);
+    expect(await draws(2, [3, 7])).toEqual([expect.any(Number), alone]);
+    expect(await draws(3, [7])).not.toEqual([alone]);
+    expect(alone).toBe(namedStream(1, 'client-batches', 2, 7).int32());
+  });
+
+  test('a client with a non-finite delta leaves no trace but its count', async () => {
+    const theta = parameters();
+    const layout = new ParameterLayout(layers);
+    const clipper = new Clipper(layout, { mode: 'global', bound: 1 }, ExactGrid.forSum(1, 100));
+    const context = fakeContext();
+    const poisoned = {
+      ...context,
+      clipper,
+      trainer: {
+        train: async (...given: Parameters<typeof context.trainer.train>) => {
+          const { delta, loss } = await context.trainer.train(...given);
+          if (loss === 2) delta[0] = Number.POSITIVE_INFINITY;
+          return { delta, loss };
+        },
+      },
+    };
+    const { seconds: _, ...withPoison } = await trainShard(poisoned, 1, theta, [1, 4, 6]);
+    const { seconds: __, ...without } = await trainShard(poisoned, 1, theta, [1, 6]);
+    expect(withPoison).toEqual({ ...without, rejectedNonFinite: 1 });
+    expect(without.contributed).toBe(2);
+  });
+
+  test('shards of any cut have the same total, bit by bit, with the real clipper', async () => {
+    const layout = new ParameterLayout(layers);
+    const clipper = new Clipper(layout, { mode: 'dim', bound: 0.3 }, ExactGrid.forSum(0.3, 100));
+    const theta = parameters().map((value) => value / 7);
+    const context = { ...fakeContext(), clipper };
+    const ids = Array.from({ length: 20 }, (_, index) => index * 3);
+    const total = async (size: number) => {
+      const sum = new Float64Array(layout.size);
+      for (let start = ids.length; start > 0; start -= size) {
+        const part = await trainShard(context, 1, theta, ids.slice(Math.max(0, start - size), start));
+        part.sum.forEach((value, i) => {
+          sum[i] += value;
+        });
+      }
+      return sum;
+    };
+    expect(await total(7)).toEqual(await total(20));
+    expect(await total(1)).toEqual(await total(20));
+  });
+
+  test('gives the event loop a turn between clients', async () => {
+    let turns = 0;
+    const ticker = setInterval(() => {
+      turns += 1;
+    }, 0);
+    const busy = fakeContext(() => {
+      const end = performance.now() + 3;
+      while (performance.now() < end);
+    });
+    await trainShard(busy, 1, parameters(), [1, 2, 3, 4, 5]);
+    clearInterval(ticker);
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
+  test('ends before the next client when told', async () => {
+    const controller = new AbortController();
+    const trained: number[] = [];
+    const context = fakeContext((id) => {
+      trained.push(id);
+      if (id === 2) controller.abort(new Error('enough'));
+    });
+    await expect(trainShard(context, 1, parameters(), [1, 2, 3], controller.signal)).rejects.toThrow('enough');
+    expect(trained).toEqual([1, 2]);
+  });
+
+  test('a client outside the population is an error', async () => {
+    await expect(trainShard(fakeContext(), 1, parameters(), [100_000])).rejects.toThrow(ProtocolError);
+  });
+});

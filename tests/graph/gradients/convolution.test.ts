@@ -1,0 +1,4 @@
+import { describeGradients } from '../../support/finite-differences.ts';
+import { convolutionCases } from './cases/convolution.ts';
+
+describeGradients('convolution', convolutionCases);

@@ -1,0 +1,4 @@
+import { describeGradients } from '../../support/finite-differences.ts';
+import { normalisationCases } from './cases/normalisation.ts';
+
+describeGradients('normalisation', normalisationCases);

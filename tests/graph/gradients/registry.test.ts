@@ -1,0 +1,36 @@
+import { expect, test } from '@jest/globals';
+import { differentiableOperators, gradientRule, isFlat } from '../../../graph/gradients/registry.ts';
+import { hasShapeRule } from '../../../graph/shapes/infer.ts';
+import { activationCases } from './cases/activations.ts';
+import { arithmeticCases } from './cases/arithmetic.ts';
+import { convolutionCases } from './cases/convolution.ts';
+import { matrixCases } from './cases/matrix.ts';
+import { movementCases } from './cases/movement.ts';
+import { normalisationCases } from './cases/normalisation.ts';
+import { poolingCases } from './cases/pooling.ts';
+import { reductionCases } from './cases/reductions.ts';
+import { softmaxCases } from './cases/softmax.ts';
+
+const cases = [
+  activationCases,
+  arithmeticCases,
+  convolutionCases,
+  matrixCases,
+  movementCases,
+  normalisationCases,
+  poolingCases,
+  reductionCases,
+  softmaxCases,
+].flat();
+
+test('every operator with a gradient rule is compared with finite differences', () => {
+  expect([...new Set(cases.map(({ op }) => op))].sort()).toEqual(differentiableOperators());
+});
+
+test.each(differentiableOperators())('%s: its shapes can be inferred, and it is not flat', (op) => {
+  expect({ shape: hasShapeRule(op), flat: isFlat(op), rule: gradientRule(op)?.op }).toEqual({
+    shape: true,
+    flat: false,
+    rule: op,
+  });
+});

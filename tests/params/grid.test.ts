@@ -1,0 +1,54 @@
+import { describe, expect, test } from '@jest/globals';
+import { PrivacyError } from '../../errors.ts';
+import { ExactGrid } from '../../params/grid.ts';
+import { namedStream } from '../../random/stream.ts';
+
+describe('ExactGrid', () => {
+  test.each([
+    [0.1, 1021],
+    [0.01, 214_851],
+    [1, 1],
+    [1, 2 ** 20],
+    [1, 2 ** 20 - 1],
+    [1e-8, 3],
+    [12345.678, 999],
+    [2 ** -30, 2 ** 31],
+  ])('bound %p, cohort %p: the finest power of two that keeps sums below 2^53', (bound, cohort) => {
+    const { step, perUnit } = ExactGrid.forSum(bound, cohort);
+    expect(Number.isInteger(Math.log2(step))).toBe(true);
+    expect(step * perUnit).toBe(1);
+    expect((bound * cohort) / step).toBeLessThan(2 ** 53);
+    expect((bound * cohort) / (step / 2)).toBeGreaterThanOrEqual(2 ** 53);
+  });
+
+  test('sums of the largest integers do not depend on the order', () => {
+    const cohort = 1000;
+    const grid = ExactGrid.forSum(0.1, cohort);
+    const stream = namedStream(5, 'grid-test');
+    const terms = Array.from({ length: cohort }, () => Math.trunc((0.2 * stream.uniform() - 0.1) * grid.perUnit));
+    terms[0] = Math.trunc(0.1 * grid.perUnit);
+    const exact = terms.reduce((sum, term) => sum + BigInt(term), 0n);
+    const forward = terms.reduce((sum, term) => sum + term, 0);
+    const backward = terms.reduceRight((sum, term) => sum + term, 0);
+    const byHalves = terms.slice(500).reduce((a, b) => a + b, 0) + terms.slice(0, 500).reduce((a, b) => a + b, 0);
+    expect([forward, backward, byHalves]).toEqual(Array(3).fill(Number(exact)));
+  });
+
+  test('another process rebuilds the grid from its step; other numbers are refused', () => {
+    const grid = ExactGrid.forSum(0.1, 1000);
+    expect(new ExactGrid(grid.step).perUnit).toBe(grid.perUnit);
+    for (const step of [0, -1, 3, 0.1, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect(() => new ExactGrid(step)).toThrow(PrivacyError);
+    }
+    expect(() => ExactGrid.forSum(0, 10)).toThrow('privacy.clipping.bound');
+    expect(() => ExactGrid.forSum(1, 0)).toThrow(PrivacyError);
+  });
+
+  test('average divides by the given (expected) cohort, in parameter units', () => {
+    const grid = new ExactGrid(2 ** -10);
+    const out = new Float32Array(2);
+    grid.average(Float64Array.of(1024, -2048), 4, out);
+    expect([...out]).toEqual([0.25, -0.5]);
+    expect(() => grid.average(new Float64Array(3), 4, out)).toThrow(PrivacyError);
+  });
+});

@@ -1,0 +1,112 @@
+import { describe, expect, test } from '@jest/globals';
+import { PrivacyError } from '../../errors.ts';
+import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
+import { gaussian, poissonSampled } from '../../privacy/ledger.ts';
+
+const minimal = { clipping: { mode: 'dim', bound: 0.1 }, noise: { multiplier: 0.5 } };
+
+describe('privacyConfig', () => {
+  test('fills the defaults', () => {
+    expect(privacyConfig.parse(minimal)).toEqual({
+      clipping: { mode: 'dim', bound: 0.1 },
+      mechanism: 'gaussian',
+      noise: { multiplier: 0.5 },
+      noiseSource: 'seeded',
+      delta: 1e-9,
+      extrapolate: [],
+    });
+    expect(privacyConfig.parse({ clipping: { mode: 'none' }, mechanism: 'none' })).toMatchObject({
+      clipping: { mode: 'none', bound: 1024 },
+      mechanism: 'none',
+    });
+  });
+
+  test('reads its own output: a resolved configuration resolves to itself', () => {
+    const once = privacyConfig.parse({ ...minimal, extrapolate: [{ population: 10_000_000, expectedCohort: 20_000 }] });
+    expect(privacyConfig.parse(once)).toEqual(once);
+  });
+
+  test.each<[string, object, string]>([
+    ['two conventions', { ...minimal, noise: { multiplier: 1, sigmaDp: 1 } }, 'noise'],
+    ['no convention', { ...minimal, noise: {} }, 'noise'],
+    ['no noise with gaussian', { clipping: minimal.clipping }, 'noise'],
+    ['zero noise', { ...minimal, noise: { multiplier: 0 } }, 'noise.multiplier'],
+    ['noise with mechanism none', { ...minimal, mechanism: 'none' }, 'noise'],
+    ['no clipping with gaussian', { ...minimal, clipping: { mode: 'none' } }, 'clipping.mode'],
+    ['no bound', { ...minimal, clipping: { mode: 'dim' } }, 'clipping.bound'],
+    ['negative bound', { ...minimal, clipping: { mode: 'dim', bound: -1 } }, 'clipping.bound'],
+    ['delta 0', { ...minimal, delta: 0 }, 'delta'],
+    ['delta 1', { ...minimal, delta: 1 }, 'delta'],
+    ['unknown mechanism', { ...minimal, mechanism: 'laplace' }, 'mechanism'],
+    ['privacy settings silently ignored: an unknown key', { ...minimal, noiseMultiplier: 1 }, ''],
+    ['privacy settings silently ignored: an unknown nested key', { ...minimal, noise: { z: 1 } }, 'noise'],
+    [
+      'privacy settings silently ignored: extrapolation without noise',
+      {
+        clipping: minimal.clipping,
+        mechanism: 'none',
+        extrapolate: [{ population: 2, expectedCohort: 1 }],
+      },
+      'extrapolate',
+    ],
+    [
+      'extrapolated cohort above its population',
+      { ...minimal, extrapolate: [{ population: 1, expectedCohort: 2 }] },
+      'extrapolate.0.expectedCohort',
+    ],
+  ])('%s is an error at its key', (_, config, path) => {
+    const result = privacyConfig.safeParse(config);
+    expect(result.success).toBe(false);
+    expect(result.error?.issues.map((issue) => issue.path.join('.'))).toContain(path);
+  });
+});
+
+describe('resolvePrivacy', () => {
+  const scale = { expectedCohort: 800, population: 1_000_000 };
+
+  test('states the noise in every unit, and the event that each round appends', () => {
+    expect(resolvePrivacy(privacyConfig.parse(minimal), scale)).toEqual({
+      clipping: { mode: 'dim', bound: 0.1 },
+      mechanism: 'gaussian',
+      noiseSource: 'seeded',
+      population: 1_000_000,
+      expectedCohort: 800,
+      samplingRate: 0.0008,
+      noiseMultiplier: 0.5,
+      sigmaDp: 0.5 / 800,
+      sigmaClient: 0.5 / Math.sqrt(800),
+      standardDeviation: 0.05,
+      delta: 1e-9,
+      roundEvent: poissonSampled(0.0008, gaussian(0.5)),
+      warnings: [],
+    });
+  });
+
+  test('σ_DP is scaled by the expected cohort', () => {
+    const config = privacyConfig.parse({ ...minimal, noise: { sigmaDp: 3e-6 } });
+    const resolved = resolvePrivacy(config, { expectedCohort: 204_800, population: 69_506_000 });
+    expect(resolved.noiseMultiplier).toBeCloseTo(0.6144, 12);
+  });
+
+  test('a cohort above the population is refused', () => {
+    const config = privacyConfig.parse(minimal);
+    expect(() => resolvePrivacy(config, { expectedCohort: 11, population: 10 })).toThrow(PrivacyError);
+  });
+
+  test('warns when delta exceeds 1 / population, and not when it equals it', () => {
+    const warnings = (delta: number) => resolvePrivacy(privacyConfig.parse({ ...minimal, delta }), scale).warnings;
+    expect(warnings(1e-6)).toEqual([]);
+    expect(warnings(2e-6)).toEqual([expect.stringContaining('privacy.delta 0.000002 exceeds 1 / population')]);
+  });
+
+  test('without a mechanism there is no noise in any unit, and rounds are recorded as not private', () => {
+    const config = privacyConfig.parse({ clipping: { mode: 'none' }, mechanism: 'none' });
+    expect(resolvePrivacy(config, scale)).toMatchObject({
+      noiseMultiplier: null,
+      sigmaDp: null,
+      sigmaClient: null,
+      standardDeviation: null,
+      roundEvent: { kind: 'nonPrivate' },
+    });
+  });
+});

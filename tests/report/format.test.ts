@@ -1,0 +1,60 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  formatCount,
+  formatDuration,
+  formatEpsilon,
+  formatMetric,
+  metricOf,
+  significant,
+} from '../../report/format.ts';
+
+describe('numbers as text', () => {
+  test.each([
+    [7.226, '7.2'],
+    [0.7485, '0.75'],
+    [41.98, '42'],
+    [9.96, '10'],
+    [7, '7.0'],
+    [0, '0'],
+    [99.9, '100'],
+    [364.1, '364'],
+    [1092000, '1.1e6'],
+    [Number.POSITIVE_INFINITY, '∞'],
+  ])('epsilon %d is %s', (value, text) => expect(formatEpsilon(value)).toBe(text));
+
+  test.each([
+    [0.6144, 4, '0.6144'],
+    [12345.678, 4, '12346'],
+    [0.002946511, 3, '0.00295'],
+    [3e-6, 4, '3e-6'],
+    [-1.5, 4, '-1.5'],
+    [0, 4, '0'],
+    [1e-9, 4, '1e-9'],
+  ])('%d with %i digits is %s', (value, digits, text) => expect(significant(value, digits)).toBe(text));
+
+  test.each([
+    [800, '800'],
+    [1234, '1,234'],
+    [69506000, '69,506,000'],
+  ])('count %d is %s', (value, text) => expect(formatCount(value)).toBe(text));
+
+  test.each([
+    [0.84, '0.8 s'],
+    [42.4, '42 s'],
+    [185, '3 min 05 s'],
+    [7620, '2 h 07 min'],
+    [59.7, '1 min 00 s'],
+  ])('%d seconds are %s', (value, text) => expect(formatDuration(value)).toBe(text));
+});
+
+test('the metric follows the task', () => {
+  const speech = { examples: 1, loss: 2, wer: 0.5, cer: 0.1 };
+  const images = { examples: 1, loss: 2, accuracy: 0.25 };
+  const other = { examples: 1, loss: 2.3456 };
+  expect([speech, images, other].map((each) => formatMetric(metricOf(each), each))).toEqual([
+    '50.0 %',
+    '25.0 %',
+    '2.346',
+  ]);
+  expect(formatMetric(metricOf(speech), other)).toBe('–');
+});

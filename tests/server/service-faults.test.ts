@@ -1,0 +1,327 @@
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { runWorker } from '../../client/worker.ts';
+import { DataError } from '../../errors.ts';
+import { splitPayload } from '../../proto/chunks.ts';
+import { bytesOfFloats } from '../../proto/floats.ts';
+import { Aggregation, MAX_MESSAGE_BYTES } from '../../proto/load.ts';
+import type { AggregationServer } from '../../server/service.ts';
+import { fakeContext, headerOf, parameters, RawWorker, startServer, task } from '../support/wire.ts';
+
+const open: AggregationServer[] = [];
+
+async function start(...options: Parameters<typeof startServer>) {
+  const server = await startServer(...options);
+  open.push(server);
+  return server;
+}
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+function work(server: AggregationServer, name = 'honest') {
+  return runWorker({ server: server.address, name, openTask: async () => fakeContext() });
+}
+
+function collect() {
+  const seen: number[] = [];
+  return { seen, onResult: (shard: number) => void seen.push(shard) };
+}
+
+/** The chunk of a sum of nine grid integers. */
+const sumChunk = (values = new Float64Array(9)) => splitPayload(bytesOfFloats(values))[0];
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe('workers that die or hang', () => {
+  test('the shard of a worker killed mid-lease goes to another at once', async () => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const victim = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1], [2]], onResult);
+    const lease = await victim.lease();
+    victim.send({ shardHeader: headerOf(lease, 1) });
+    victim.kill();
+    void work(server);
+    await round;
+    expect(seen.sort()).toEqual([0, 1]);
+  });
+
+  test('a worker that hangs up in the middle of its sum loses the shard', async () => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const victim = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], onResult);
+    victim.send({ shardHeader: headerOf(await victim.lease(), 1) });
+    await victim.leave();
+    expect(seen).toEqual([]);
+    void work(server);
+    await round;
+    expect(seen).toEqual([0]);
+  });
+
+  test('a hung worker loses its shard by time-out, and its late result is not summed again', async () => {
+    const server = await start({ leaseTimeoutSeconds: 0.1 });
+    const { seen, onResult } = collect();
+    const slow = await RawWorker.join(server.address);
+    const rounds = server.runRound(1, parameters(), [[1]], onResult);
+    const lease = await slow.lease();
+    void work(server);
+    await rounds;
+    expect(seen).toEqual([0]);
+    slow.send({ shardHeader: headerOf(lease, 1) });
+    slow.send({ shardChunk: sumChunk() });
+    await until(() => server.rejections.wrongRound === 1);
+    expect(seen).toEqual([0]);
+    slow.kill();
+  });
+
+  test('the late result of a timed-out worker counts when it is still the first', async () => {
+    const server = await start({ leaseTimeoutSeconds: 0.05, maxAttempts: 100 });
+    const { seen, onResult } = collect();
+    const slow = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], onResult);
+    const lease = await slow.lease();
+    await new Promise((resolve) => setTimeout(resolve, 110));
+    slow.send({ shardHeader: headerOf(lease, 1) });
+    slow.send({ shardChunk: sumChunk() });
+    await round;
+    expect(seen).toEqual([0]);
+    slow.kill();
+  });
+
+  test('when every worker hangs the round ends with an error', async () => {
+    const server = await start({ leaseTimeoutSeconds: 0.05 });
+    const hung = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], () => undefined);
+    await hung.lease();
+    await expect(round).rejects.toThrow(/none of 1 workers has answered .* set federation\.shardSize lower/);
+    hung.kill();
+  });
+
+  test('a shard that kills every worker is given up after maxAttempts', async () => {
+    const server = await start({ maxAttempts: 3 });
+    const round = server.runRound(4, parameters(), [[1]], () => undefined);
+    const rejected = expect(round).rejects.toThrow(/round 4: shard 0 was leased 3 times without a result/);
+    for (let attempt = 1; attempt <= 3; attempt += 1) {
+      const victim = await RawWorker.join(server.address);
+      expect((await victim.lease()).attempt).toBe(attempt);
+      victim.kill();
+    }
+    await rejected;
+  });
+
+  test('a worker still taking in parameters when the round ends gets a lease of the next', async () => {
+    // More than the buffers of a reader that does not read can hold.
+    const size = 2_600_000;
+    const large = [{ name: 'big', shape: [size] }];
+    const chunks = splitPayload(new Uint8Array(8 * size));
+    const server = await start({ task: { ...task, layers: large } });
+    const [slow, fast] = [await RawWorker.join(server.address, 'slow'), await RawWorker.join(server.address, 'fast')];
+    const deliver = (worker: RawWorker, lease: Parameters<typeof headerOf>[0]) => {
+      worker.send({ shardHeader: { ...headerOf(lease, 1), deltaNormSums: [0], clippedCounts: [0] } });
+      for (const shardChunk of chunks) worker.send({ shardChunk });
+    };
+    const first = server.runRound(1, new Float32Array(size), [[1], [2]], () => {
+      throw new Error('the caller ends the round');
+    });
+    const ended = expect(first).rejects.toThrow('the caller ends the round');
+    slow.reading(false);
+    slow.send({ leaseRequest: {} });
+    deliver(fast, await fast.lease());
+    await ended;
+    fast.kill();
+    const { seen, onResult } = collect();
+    const second = server.runRound(2, new Float32Array(size), [[1]], onResult);
+    slow.reading(true);
+    const lease = await slow.next('lease');
+    expect(lease.round).toBe(2);
+    deliver(slow, lease);
+    await second;
+    expect(seen).toEqual([0]);
+    const rounds = slow.received.flatMap(({ parametersChunk }) => (parametersChunk ? [parametersChunk.round] : []));
+    // Round 1 was broken off; round 2 came whole.
+    const whole = splitPayload(new Uint8Array(4 * size)).length;
+    expect(rounds.filter((round) => round === 1).length).toBeLessThan(whole);
+    expect(rounds.filter((round) => round === 2).length).toBe(whole);
+    slow.kill();
+  });
+
+  test('a worker that waits from one round to the next gets a lease', async () => {
+    const server = await start();
+    const waiting = await RawWorker.join(server.address, 'waiting');
+    waiting.send({ leaseRequest: {} });
+    await server.runRound(1, parameters(), [], () => undefined);
+    const round = server.runRound(2, parameters(), [[1]], () => undefined);
+    const lease = await waiting.next('lease');
+    expect(lease.round).toBe(2);
+    waiting.send({ shardHeader: headerOf(lease, 1) });
+    waiting.send({ shardChunk: sumChunk() });
+    await round;
+    await waiting.leave();
+  });
+
+  test('parameters are sent once per round', async () => {
+    const server = await start();
+    const worker = await RawWorker.join(server.address);
+    for (const number of [1, 2]) {
+      const round = server.runRound(number, parameters(), [[1], [2], [3]], () => undefined);
+      for (let shard = 0; shard < 3; shard += 1) {
+        const lease = await worker.lease();
+        worker.send({ shardHeader: headerOf(lease, 1) });
+        worker.send({ shardChunk: sumChunk() });
+      }
+      await round;
+    }
+    expect(worker.received.filter(({ parametersChunk }) => parametersChunk).length).toBe(2);
+    await worker.leave();
+  });
+});
+
+describe('results that must not be summed', () => {
+  test.each([
+    ['duplicate', {}],
+    ['wrongRound', { round: 7 }],
+    ['wrongRun', { runId: 'run-b' }],
+    ['notLeased', { shard: 1 }],
+    ['notLeased', { shard: 99 }],
+  ] as const)('%s %j is rejected and counted, and the stream lives on', async (reason, change) => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const worker = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1], [2]], onResult);
+    const first = await worker.lease();
+    worker.send({ shardHeader: headerOf(first, 1) });
+    worker.send({ shardChunk: sumChunk() });
+    worker.send({ shardHeader: { ...headerOf(first, 1), ...change } });
+    worker.send({ shardChunk: sumChunk(new Float64Array(9).fill(1e6)) });
+    await until(() => server.rejections[reason] === 1);
+    expect(seen).toEqual([0]);
+    const second = await worker.lease();
+    worker.send({ shardHeader: headerOf(second, 1) });
+    worker.send({ shardChunk: sumChunk() });
+    await round;
+    expect(seen).toEqual([0, 1]);
+    await worker.leave();
+  });
+
+  const wrongSize = splitPayload(new Uint8Array(64))[0];
+  const damaged = { ...sumChunk(), sha256: new Uint8Array(32) };
+  test.each<[string, object, object]>([
+    ['of the wrong size', {}, wrongSize],
+    ['damaged on the way', {}, damaged],
+    ['with counts that do not add up', { contributed: 2 }, sumChunk()],
+    ['with too few layers', { deltaNormSums: [0] }, sumChunk()],
+    ['with impossible clip counts', { clippedCounts: [2, 0] }, sumChunk()],
+    ['with a NaN in the sum', {}, sumChunk(new Float64Array(9).fill(Number.NaN))],
+    ['with a fraction in the sum', {}, sumChunk(new Float64Array(9).fill(0.5))],
+  ])('a result %s costs the worker its stream, and another trains the shard', async (_, change, chunk) => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const worker = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], onResult);
+    worker.send({ shardHeader: { ...headerOf(await worker.lease(), 1), ...change } });
+    worker.send({ shardChunk: chunk });
+    expect((await worker.status).code).toBe(status.INVALID_ARGUMENT);
+    expect(server.rejections.malformed).toBe(1);
+    expect(seen).toEqual([]);
+    void work(server);
+    await round;
+    expect(seen).toEqual([0]);
+  });
+});
+
+describe('peers that do not speak the protocol', () => {
+  async function stillWorks(server: AggregationServer) {
+    const { seen, onResult } = collect();
+    void work(server);
+    await server.runRound(1, parameters(), [[1]], onResult);
+    expect(seen).toEqual([0]);
+  }
+
+  test('another protocol version is refused with a clear message', async () => {
+    const server = await start();
+    const worker = new RawWorker(server.address);
+    worker.send({ hello: { protocolVersion: 99, name: 'future' } });
+    const end = await worker.status;
+    expect(end.code).toBe(status.FAILED_PRECONDITION);
+    expect(end.details).toMatch(/worker 'future' speaks protocol version 99 and this server 1; install the same dpfl/);
+    expect(server.workerCount()).toBe(0);
+  });
+
+  test.each<[string, object[]]>([
+    ['a lease request before Hello', [{ leaseRequest: {} }]],
+    ['an empty message', [{}]],
+    ['Hello twice', [{ hello: { protocolVersion: 1 } }, { hello: { protocolVersion: 1 } }]],
+  ])('%s is refused', async (_, messages) => {
+    const server = await start();
+    const worker = new RawWorker(server.address);
+    for (const message of messages) worker.send(message);
+    expect((await worker.status).code).toBe(status.INVALID_ARGUMENT);
+    await stillWorks(server);
+  });
+
+  test('bytes that are no message do not harm the server', async () => {
+    const server = await start();
+    const client = new Client(server.address, credentials.createInsecure());
+    const call = client.makeBidiStreamRequest(
+      Aggregation.service.Work.path,
+      (bytes: Buffer) => bytes,
+      (bytes: Buffer) => bytes,
+    );
+    call.on('error', () => undefined);
+    call.on('data', () => undefined);
+    call.write(Buffer.from('ffffffffffffffffffff07', 'hex'));
+    await new Promise((resolve) => call.once('status', resolve));
+    client.close();
+    await stillWorks(server);
+  });
+
+  test('a message above the limit is refused', async () => {
+    const server = await start();
+    const worker = await RawWorker.join(server.address);
+    worker.send({ failure: { message: 'x'.repeat(MAX_MESSAGE_BYTES + 1) } });
+    expect((await worker.status).code).toBe(status.RESOURCE_EXHAUSTED);
+    await stillWorks(server);
+  });
+});
+
+describe('workers that cannot open the task', () => {
+  const broken = (server: AggregationServer, name: string) =>
+    runWorker({
+      server: server.address,
+      name,
+      openTask: async ({ data }) => {
+        throw new DataError(`data.path '${'path' in data ? data.path : ''}' does not exist`);
+      },
+    });
+
+  test('all of them: the round rejects with their message', async () => {
+    const server = await start({ failureGraceSeconds: 0.1 });
+    const round = server.runRound(1, parameters(), [[1]], () => undefined);
+    const rejected = expect(round).rejects.toThrow(/every worker failed; .*data\.path 'nowhere' does not exist/);
+    await Promise.all(['a', 'b'].map((name) => expect(broken(server, name)).rejects.toThrow(DataError)));
+    await rejected;
+    expect(task.data).toMatchObject({ path: 'nowhere' });
+  });
+
+  test('before the first round: it rejects as well', async () => {
+    const server = await start({ failureGraceSeconds: 0.01 });
+    await expect(broken(server, 'a')).rejects.toThrow(DataError);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    await expect(server.runRound(1, parameters(), [[1]], () => undefined)).rejects.toThrow(/does not exist/);
+  });
+
+  test('one of them: the others do the work', async () => {
+    const server = await start({ failureGraceSeconds: 0.05 });
+    const { seen, onResult } = collect();
+    void work(server);
+    await expect(broken(server, 'a')).rejects.toThrow(DataError);
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    await server.runRound(1, parameters(), [[1], [2]], onResult);
+    expect(seen).toHaveLength(2);
+  });
+});
