@@ -187,7 +187,7 @@ function protectionCaveat(epsilon: number): string[] {
 function noiseSourceCaveat(source: NoiseSource): string {
   return source === 'seeded'
     ? 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.'
-    : 'Noise came from the cryptographic generator of the operating system and was not kept. Cohorts are drawn from the seed in config.yaml: the guarantee counts on sampling, so the seed must stay secret.';
+    : 'Noise and cohorts came from the cryptographic generator of the operating system and were not kept: nobody can repeat the run, take the noise off, or tell from the seed who took part.';
 }
 
 function sentence(text: string): string {

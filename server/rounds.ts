@@ -1,4 +1,5 @@
 import type { ShardResult } from '../client/shard.ts';
+import type { RandomStream } from '../random/stream.ts';
 import type { RoundAggregator, RoundTotals } from './aggregation.ts';
 import { sampleCohort } from './sampling.ts';
 import { splitIntoShards } from './shards.ts';
@@ -20,9 +21,8 @@ export interface RoundServer {
 
 /** What decides who trains in a round and how the work is cut. */
 export interface CohortSettings {
-  readonly seed: number | string;
-  /** Number of the Poisson sample; see `sampleCohort`. */
-  readonly draw: number;
+  /** Draws this round's Poisson sample. */
+  readonly random: RandomStream;
   readonly population: number;
   readonly expectedCohort: number;
   readonly shardSize: number;
@@ -48,7 +48,7 @@ export async function trainCohort(
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
-  const cohort = sampleCohort(settings.seed, settings.draw, settings.population, settings.expectedCohort);
+  const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
   const shards = splitIntoShards(cohort, settings.shardSize);
   aggregator.begin(shards);
   let done = 0;

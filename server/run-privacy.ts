@@ -6,6 +6,8 @@ import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, GaussianMechanism, type NoiseMechanism, noNoise, seededNoise } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { poissonCohortLimit } from '../privacy/sampling.ts';
+import { secureStream } from '../random/secure.ts';
+import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { RunConfig } from './run-config.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
@@ -16,6 +18,7 @@ export class RunPrivacy {
   /** Standard deviation of the noise on each coordinate of the average; null without noise. */
   readonly noiseStd: number | null;
   readonly #total: RunningTotal;
+  readonly #seed: number | string;
   #spent = 0;
 
   /** @throws PrivacyError when settings and population do not make a private run */
@@ -27,6 +30,7 @@ export class RunPrivacy {
     const { standardDeviation } = this.settings;
     this.noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
     this.#total = new RdpAccountant().start();
+    this.#seed = config.seed;
   }
 
   /** The ledger entry of a central step; it is the same whoever was sampled. */
@@ -41,11 +45,12 @@ export class RunPrivacy {
   }
 
   /**
-   * Number of the next cohort draw. It is the next round, except after rounds that were lost to a crash and repeated with new
-   * noise: two releases about one sample would cost more than the two independent samples that the ledger counts.
+   * Draws the cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
+   * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
    */
-  get nextDraw(): number {
-    return this.#spent + 1;
+  cohortStream(): RandomStream {
+    if (this.settings.noiseSource === 'cryptographic') return secureStream();
+    return namedStream(this.#seed, 'cohort', this.#spent + 1);
   }
 
   /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */

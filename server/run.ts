@@ -131,8 +131,8 @@ class Coordinator {
     const { config, server, dataset, layout, runDirectory, progress } = this.#options;
     const { expectedCohort, shardSize, rounds } = config.federation;
     const started = performance.now();
-    const draw = this.#privacy.nextDraw;
-    const cohort = { seed: config.seed, draw, population: dataset.population, expectedCohort, shardSize };
+    const random = this.#privacy.cohortStream();
+    const cohort = { random, population: dataset.population, expectedCohort, shardSize };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );

@@ -1,6 +1,6 @@
 import { PrivacyError } from '../errors.ts';
 import { poissonCohortLimit, samplingRate } from '../privacy/sampling.ts';
-import { namedStream, preciseUniform, type RandomStream } from '../random/stream.ts';
+import { preciseUniform, type RandomStream } from '../random/stream.ts';
 
 /**
  * Poisson sampling: every user 0 … population − 1 joins independently with probability q. Skips between members are drawn
@@ -27,22 +27,16 @@ function geometric(logOfStayingOut: number, random: RandomStream): number {
 }
 
 /**
- * A cohort, drawn from the stream (seed, 'cohort', draw).
- * @param draw number of this Poisson sample: the round, unless a round had to be repeated with other noise
+ * The cohort of one central step, ascending.
+ * @param random a stream of its own for each step
  * @throws PrivacyError when S / K is not a rate, or the sample exceeds `poissonCohortLimit`, beyond which sums are not exact
  */
-export function sampleCohort(
-  seed: number | string,
-  draw: number,
-  population: number,
-  expectedCohort: number,
-): number[] {
-  const rate = samplingRate(expectedCohort, population);
-  const cohort = poissonSample(population, rate, namedStream(seed, 'cohort', draw));
+export function sampleCohort(population: number, expectedCohort: number, random: RandomStream): number[] {
+  const cohort = poissonSample(population, samplingRate(expectedCohort, population), random);
   const limit = poissonCohortLimit(expectedCohort, population);
   if (cohort.length > limit) {
     throw new PrivacyError(
-      `cohort ${draw} has ${cohort.length} members where at most ${limit} are plausible; the random stream is broken`,
+      `a cohort has ${cohort.length} members where at most ${limit} are plausible; the random stream is broken`,
     );
   }
   return cohort;

@@ -91,20 +91,23 @@ describe('poissonSample', () => {
 });
 
 describe('sampleCohort', () => {
-  test('depends on seed and round alone; seed 0 is a seed like any other', () => {
-    const first = sampleCohort(0, 1, 10_000, 100);
-    expect(sampleCohort(0, 1, 10_000, 100)).toEqual(first);
-    expect(sampleCohort(0, 2, 10_000, 100)).not.toEqual(first);
-    expect(sampleCohort(1, 1, 10_000, 100)).not.toEqual(first);
+  const draw = (seed: number, round: number, population: number, expected: number) =>
+    sampleCohort(population, expected, namedStream(seed, 'cohort', round));
+
+  test('depends on its stream alone; seed 0 is a seed like any other', () => {
+    const first = draw(0, 1, 10_000, 100);
+    expect(draw(0, 1, 10_000, 100)).toEqual(first);
+    expect(draw(0, 2, 10_000, 100)).not.toEqual(first);
+    expect(draw(1, 1, 10_000, 100)).not.toEqual(first);
   });
 
   test('an expected cohort of the whole population is the whole population', () => {
-    expect(sampleCohort(1, 1, 6, 6)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(draw(1, 1, 6, 6)).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
   test('an expected cohort above the population, or of nobody, is refused', () => {
     for (const expected of [101, 0, Number.NaN]) {
-      expect(() => sampleCohort(1, 1, 100, expected)).toThrow('federation.expectedCohort');
+      expect(() => draw(1, 1, 100, expected)).toThrow('federation.expectedCohort');
     }
   });
 });
