@@ -2,11 +2,16 @@ import { DpflError } from '../errors.ts';
 import { bindModel, type Objective } from '../graph/binding.ts';
 import { compileTraining } from '../graph/compile.ts';
 import { layersOf } from '../graph/forward.ts';
-import type { Value } from '../graph/ir.ts';
+import { gradientRule } from '../graph/gradients/registry.ts';
+import { findProblems } from '../graph/import.ts';
+import type { Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { formatCount } from '../report/format.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
+
+/** A rule exists; none is needed because nothing is differentiated through the operator; or training is impossible. */
+export type GradientKind = 'rule' | 'none needed' | 'missing';
 
 /** What `dpfl model inspect --json` prints. */
 export interface ModelInspection {
@@ -16,8 +21,10 @@ export interface ModelInspection {
   readonly outputs: readonly Pick<Value, 'name' | 'dtype' | 'shape'>[];
   readonly layers: readonly { readonly name: string; readonly shape: readonly number[]; readonly size: number }[];
   readonly parameters: number;
-  /** How often each operator occurs. */
-  readonly operators: Readonly<Record<string, number>>;
+  /** How often each operator occurs, and what training does with it. */
+  readonly operators: Readonly<Record<string, { readonly nodes: number; readonly gradient: GradientKind }>>;
+  /** Every node that stands in the way of training, and why. */
+  readonly problems: readonly { readonly node: string; readonly operator: string; readonly problem: string }[];
   /** Per objective: null when it can be trained for it, otherwise why not. */
   readonly obstacles: Readonly<Record<Objective, string | null>>;
 }
@@ -33,8 +40,7 @@ export function inspectModelFile(file: string): ModelInspection {
     shape,
     size: shape.reduce((product, dimension) => product * dimension, 1),
   }));
-  const operators: Record<string, number> = {};
-  for (const { op } of model.graph.nodes) operators[op] = (operators[op] ?? 0) + 1;
+  const problems = findProblems(model.graph);
   const obstacle = (objective: Objective): string | null => {
     try {
       compileTraining(model, bindModel(model, objective, file));
@@ -52,7 +58,8 @@ export function inspectModelFile(file: string): ModelInspection {
     outputs: model.graph.outputs.map(interfaceOf),
     layers,
     parameters: layers.reduce((sum, { size }) => sum + size, 0),
-    operators,
+    operators: operatorsOf(model.graph.nodes, new Set(problems.map(({ node }) => node.op))),
+    problems: problems.map(({ node, problem }) => ({ node: node.name, operator: node.op, problem })),
     obstacles: Object.fromEntries(OBJECTIVES.map((objective) => [objective, obstacle(objective)])) as Record<
       Objective,
       string | null
@@ -60,9 +67,18 @@ export function inspectModelFile(file: string): ModelInspection {
   };
 }
 
+function operatorsOf(nodes: readonly Node[], refused: ReadonlySet<string>): ModelInspection['operators'] {
+  const operators: Record<string, { nodes: number; gradient: GradientKind }> = {};
+  for (const { op } of nodes) {
+    const gradient = refused.has(op) ? 'missing' : gradientRule(op) ? 'rule' : 'none needed';
+    operators[op] = { nodes: (operators[op]?.nodes ?? 0) + 1, gradient };
+  }
+  return operators;
+}
+
 /** The inspection for people. */
 export function inspectionText(inspection: ModelInspection): string {
-  const { file, opset, inputs, outputs, layers, parameters, operators, obstacles } = inspection;
+  const { file, opset, inputs, outputs, layers, parameters, operators, problems, obstacles } = inspection;
   const width = Math.max(5, ...layers.map(({ name }) => name.length));
   const value = ({ name, dtype, shape }: ModelInspection['inputs'][number]) => `${name} ${dtype} [${shape.join(', ')}]`;
   return [
@@ -74,12 +90,24 @@ export function inspectionText(inspection: ModelInspection): string {
       ({ name, shape, size }) => `${name.padEnd(width)}  ${formatCount(size).padStart(11)}  [${shape.join(', ')}]`,
     ),
     '',
-    `operators  ${Object.entries(operators)
-      .map(([op, count]) => `${op} ${count}`)
-      .join(', ')}`,
+    ...operatorLines(operators),
+    ...problems.map(({ node, operator, problem }) => `cannot train  ${operator} '${node}': ${problem}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'can be trained' : `no: ${why}`}`,
     ),
     '',
   ].join('\n');
+}
+
+function operatorLines(operators: ModelInspection['operators']): string[] {
+  const kinds: readonly [GradientKind, string][] = [
+    ['rule', 'differentiated'],
+    ['none needed', 'no gradient needed'],
+    ['missing', 'no gradient rule'],
+  ];
+  return kinds.flatMap(([kind, label]) => {
+    const names = Object.entries(operators).filter(([, { gradient }]) => gradient === kind);
+    if (names.length === 0) return [];
+    return [`${label.padEnd(20)}${names.map(([op, { nodes }]) => `${op} ${nodes}`).join(', ')}`];
+  });
 }

@@ -4,13 +4,14 @@ import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { openDataset } from '../data/open.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import type { Model } from '../graph/ir.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { parametersOf, withParameters } from '../graph/parameters.ts';
 import { buildModel } from '../models/build.ts';
+import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
 import { Evaluator } from '../server/evaluation.ts';
@@ -27,6 +28,8 @@ import type { Progress } from './progress.ts';
 /** What `dpfl run` and `dpfl server` ask for. */
 export interface LaunchOptions {
   readonly config: RunConfig;
+  /** File that `config` was read from, for messages. */
+  readonly source: string;
   /** Run directory to continue, instead of making a new one. */
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
@@ -54,8 +57,10 @@ interface Prepared {
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress } = options;
-  requireWorkers(options);
-  const run = prepare(config);
+  const run = namingSource(options.source, () => {
+    requireWorkers(options);
+    return prepare(config);
+  });
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
   const server = await AggregationServer.start({
     listen: listen ?? '127.0.0.1:0',
@@ -108,16 +113,31 @@ function requireWorkers({ config, listen }: LaunchOptions): void {
   }
 }
 
+/** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */
+function namingSource<T>(source: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ConfigError || error instanceof PrivacyError)) throw error;
+    throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+  }
+}
+
 function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
   const model = buildModel(config.model, dataset.task, config.seed);
-  const binding = bindModel(model, dataset.task.kind, 'path' in config.model ? config.model.path : config.model.kind);
+  const source = 'path' in config.model ? config.model.path : config.model.kind;
+  const binding = bindModel(model, dataset.task.kind, source);
+  requireFit(model, binding, dataset.task, source);
   const training = compileTraining(model, binding);
   const layout = new ParameterLayout(training.layers);
-  const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
+  const privacy = new RunPrivacy(config, layout, dataset.population);
+  // What cannot be accounted must show now, not after the first round.
+  privacy.spend(privacy.entry(1));
+  const { settings, grid } = privacy;
   const { data, seed, local } = config;
   const task = { data, seed, local, clipping: settings.clipping, gridStep: grid.step, layers: training.layers };
   return { dataset, model, layout, training, forward: compileForward(model, binding), task };

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { ConfigError } from '../errors.ts';
 import { reportJson } from '../report/json.ts';
 import { writeReport } from '../report/write.ts';
 import { runConfig } from '../server/run-config.ts';
@@ -16,6 +18,11 @@ import { summaryLines } from './summary.ts';
  */
 export async function train(config: string | undefined, options: RunOptions, listen?: string): Promise<void> {
   const { file, overrides } = configSource(config, options);
+  if (options.resume !== undefined && !existsSync(file)) {
+    throw new ConfigError(
+      `--resume ${options.resume}: no run here (it has no config.yaml); give a run directory such as runs/name-001`,
+    );
+  }
   const settings = loadConfig(runConfig, file, overrides);
   const progress = createProgress();
   const interruption = new AbortController();
@@ -30,6 +37,7 @@ export async function train(config: string | undefined, options: RunOptions, lis
   try {
     const outcome = await launch({
       config: settings,
+      source: file,
       resume: options.resume,
       listen,
       progress,

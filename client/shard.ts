@@ -4,7 +4,11 @@ import { ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
 
-/** What one shard of a cohort adds to the round. Sums run over the clients whose delta was accepted. */
+/**
+ * What one shard of a cohort adds to the round. Sums run over the clients whose delta was accepted. Figures of clients are
+ * rounded to multiples of 2^-30 before they are added, so that their sums, too, are exact (below 2^23) and do not depend on
+ * how the cohort is cut into shards.
+ */
 export interface ShardResult {
   /** The clipped deltas' exact sum: grid integers, one per parameter. */
   readonly sum: Float64Array;
@@ -100,13 +104,17 @@ export async function trainShard(
       continue;
     }
     contributed += 1;
-    lossSum += loss;
+    lossSum += onGrid(loss);
     examples += batch.count;
     for (let layer = 0; layer < layers; layer += 1) {
-      deltaNormSums[layer] += outcome.norms[layer];
+      deltaNormSums[layer] += onGrid(outcome.norms[layer]);
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
   }
   const seconds = (performance.now() - started) / 1000;
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+}
+
+function onGrid(figure: number): number {
+  return Math.round(figure * 2 ** 30) / 2 ** 30;
 }

@@ -49,6 +49,7 @@ export class LocalTrainer {
   /**
    * Local training of one client from the given parameters, which are not changed.
    * @param random draws the mini-batches
+   * @throws ModelError when the model cannot run on the examples
    */
   async train(
     parameters: Float32Array,
@@ -75,7 +76,10 @@ export class LocalTrainer {
       );
     }
     for (const [name, field] of Object.entries(examples.fields)) feeds[trainingNames.field(name)] = asTensor(field);
-    const results = await this.session.run(feeds);
+    const results = await this.session.run(feeds).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
+    });
     for (const layer of this.layout.layers) {
       const updated = results[trainingNames.updated(layer.name)]!.data as Float32Array;
       for (let i = 0, at = layer.offset; i < layer.size; i++, at++) this.delta[at] = parameters[at]! - updated[i]!;

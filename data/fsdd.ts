@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, DataError } from '../errors.ts';
 import { packTranscriptions, type Utterance } from './batches.ts';
@@ -37,7 +37,7 @@ export class Fsdd implements FederatedDataset {
    */
   constructor(config: FsddConfig) {
     const { path, takesPerUser, heldOutTakes, features } = config;
-    const recordings = listRecordings(path);
+    const recordings = listRecordings(recordingsFolder(path));
     const training = recordings.filter(({ take }) => take >= heldOutTakes);
     const heldOut = recordings.filter(({ take }) => take < heldOutTakes);
     if (training.length === 0 || heldOut.length === 0) {
@@ -81,13 +81,21 @@ export class Fsdd implements FederatedDataset {
   }
 }
 
+/** The data set's own folder holds its audio in `recordings`; either may be given. */
+function recordingsFolder(path: string): string {
+  const inner = join(path, 'recordings');
+  return existsSync(inner) ? inner : path;
+}
+
 /** The WAV files of `folder`, by speaker, take and digit, whatever order the file system lists them in. */
 function listRecordings(folder: string): Recording[] {
   let names: string[];
   try {
     names = readdirSync(folder);
   } catch (cause) {
-    throw new DataError(`${folder}: cannot be listed; data.path must be the folder with FSDD's WAV files`, { cause });
+    throw new DataError(`${folder}: cannot be listed; data.path must be the data set's folder, or its recordings`, {
+      cause,
+    });
   }
   const recordings: Recording[] = [];
   for (const name of names.filter((file) => file.toLowerCase().endsWith('.wav'))) {
@@ -97,7 +105,7 @@ function listRecordings(folder: string): Recording[] {
     recordings.push({ path: join(folder, name), digit: Number(parts[1]), speaker: parts[2], take: Number(parts[3]) });
   }
   if (recordings.length === 0)
-    throw new DataError(`${folder}: holds no WAV files; data.path must be FSDD's recordings folder`);
+    throw new DataError(`${folder}: holds no WAV files; data.path must be the data set's folder, or its recordings`);
   return recordings.sort(
     (a, b) => (a.speaker < b.speaker ? -1 : a.speaker > b.speaker ? 1 : 0) || a.take - b.take || a.digit - b.digit,
   );

@@ -138,12 +138,16 @@ export function resolvePrivacy(
     throw new PrivacyError('privacy: mechanism gaussian needs noise and a clipping mode other than none');
   }
   const noise = noiseConventions(config.noise, expectedCohort);
-  const warnings =
-    config.delta > 1 / population
-      ? [
-          `privacy.delta ${config.delta} exceeds 1 / population (${1 / population}): it allows releasing all data of a random user; lower it`,
-        ]
-      : [];
+  const populations = [
+    { key: 'privacy.delta', population },
+    ...config.extrapolate.map((target) => ({ key: 'privacy.extrapolate: delta', population: target.population })),
+  ];
+  const warnings = populations
+    .filter((each) => config.delta > 1 / each.population)
+    .map(
+      (each) =>
+        `${each.key} ${config.delta} exceeds 1 / population (1 / ${each.population}): it allows releasing all data of a random user; lower privacy.delta`,
+    );
   return {
     ...common,
     ...noise,

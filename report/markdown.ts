@@ -64,7 +64,7 @@ function accuracySection({ metric, before, after, overRounds }: AccuracySection)
   const rows = overRounds.map((point) => columns.map(([, cell]) => cell(point)));
   return [
     '## Accuracy',
-    `*Measured on ${formatCount(after.examples)} held-out examples that belong to no user of the population; the guarantee below does not cover the held-out examples themselves.*`,
+    `*Measured on ${formatCount(after.examples)} held-out examples that no user trains on. The guarantee below does not cover these examples.*`,
     headline,
     table(
       columns.map(([name]) => name),

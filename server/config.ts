@@ -65,7 +65,9 @@ export const federationConfig = z.strictObject({
     .int()
     .min(0)
     .default(2)
-    .describe('Worker processes the server starts itself on this machine; 0 waits for workers started elsewhere.'),
+    .describe(
+      'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
+    ),
 });
 export type FederationConfig = z.infer<typeof federationConfig>;
 

@@ -19,9 +19,12 @@ export class RunDirectory {
     this.path = path;
   }
 
-  /** Makes `<parent>/<name>-001`, or the next number that is free. */
+  /**
+   * Makes `<parent>/<name>-001`, or the next number that is free.
+   * @throws ConfigError when nothing can be made there
+   */
   static async create(parent: string, name: string): Promise<RunDirectory> {
-    await mkdir(parent, { recursive: true });
+    await makeParent(parent);
     for (let number = 1; ; number++) {
       const path = join(parent, `${name}-${String(number).padStart(3, '0')}`);
       // mkdir is atomic: of two runs that start at once each gets its own number.
@@ -31,10 +34,10 @@ export class RunDirectory {
 
   /**
    * Makes exactly `path`.
-   * @throws ConfigError when it exists: runs never overwrite each other
+   * @throws ConfigError when it exists: runs never overwrite each other; or when it cannot be made
    */
   static async createAt(path: string): Promise<RunDirectory> {
-    await mkdir(join(path, '..'), { recursive: true });
+    await makeParent(join(path, '..'));
     if (await makeNew(path)) return new RunDirectory(path);
     throw new ConfigError(`${path}: this run directory exists already; resume it or choose another`);
   }
@@ -122,12 +125,24 @@ function isRoundLine(value: unknown): value is RoundLine {
   return typeof value === 'object' && value !== null && 'round' in value && typeof value.round === 'number';
 }
 
+async function makeParent(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => refuse(path, error));
+}
+
 async function makeNew(path: string): Promise<boolean> {
   try {
     await mkdir(path);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    return refuse(path, error);
   }
+}
+
+function refuse(path: string, cause: unknown): never {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'a file is in the way' : (code ?? message);
+  throw new ConfigError(`${path}: the directory cannot be made (${why}); choose another with output or --output`, {
+    cause,
+  });
 }

@@ -47,9 +47,11 @@ export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }
   for (const half of [forward!, reversedBackward!]) b.declare(half, b.type(emissions));
   const backward = reverseStates(b, reverse(reversedBackward!, lengths, 1), states);
 
-  // p(target) ends in state 0 or 1 of the backward variables at the first frame.
+  // p(target) ends in state 0 or 1 of the backward variables at the first frame; an empty target has no state 1.
   const firstFrame = b.op('Gather', [backward, b.index(0)], { axis: int(0) });
-  const starts = b.op('Slice', [firstFrame, b.axes([0]), b.axes([2]), b.axes([1])]);
+  const ends = b.op('Slice', [firstFrame, b.axes([0]), b.axes([2]), b.axes([1])]);
+  const exists = b.op('Less', [b.axes([0, 1]), b.op('Unsqueeze', [states, b.axes([1])])]);
+  const starts = b.op('Where', [exists, ends, b.scalar(logZero)]);
   const logLikelihood = b.op('ReduceLogSumExp', [starts, b.axes([1])], { keepdims: int(0) });
   const weights = utteranceWeights(b, logLikelihood, targetLengths);
   const loss = reduceSum(b, neg(b, mul(b, logLikelihood, weights)), [0], false);

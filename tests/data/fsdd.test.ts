@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { fsddConfig } from '../../data/config.ts';
 import type { ExampleBatch } from '../../data/dataset.ts';
@@ -100,6 +100,7 @@ describe('Fsdd on the real recordings', () => {
     expect(wordCounts(data.evaluation())).toEqual(DIGIT_WORDS.map(() => 20));
     expect(data.description).toContain('1800 recordings of 4 speakers as 36 users');
     expect(data.client(3)).toEqual(data.client(3));
+    expect(open(dirname(path)).client(3)).toEqual(data.client(3));
     expect([...data.evaluation().fields.features.data].every(Number.isFinite)).toBe(true);
   });
 });

@@ -1,0 +1,40 @@
+import { ModelError } from '../errors.ts';
+import type { Binding } from '../graph/binding.ts';
+import type { Dim, Model } from '../graph/ir.ts';
+import type { Task } from './task.ts';
+
+/**
+ * Makes sure, as far as the shapes a model declares tell, that it takes the data's examples and predicts the data's classes or
+ * symbols. Sizes that the file leaves open are not checked.
+ * @param source names the model in messages
+ * @throws ModelError that says which input or output does not fit
+ */
+export function requireFit(model: Model, binding: Binding, task: Task, source: string): void {
+  const example: readonly Dim[] =
+    task.kind === 'classification' ? ['batch', ...task.imageShape] : ['batch', 'frames', task.filters];
+  const field = task.kind === 'classification' ? 'image' : 'features';
+  const input = model.graph.inputs.find(({ name }) => binding.inputs[name] === field);
+  if (input && !agree(input.shape, example)) {
+    throw new ModelError(
+      `${source}: input '${input.name}' takes [${input.shape.join(', ')}], but the data's examples are [${example.join(', ')}]; change the data section or export the model for this data`,
+    );
+  }
+  const [needed, what] =
+    task.kind === 'classification'
+      ? [task.classes.length, `${task.classes.length} classes`]
+      : [task.alphabet.length + 1, `${task.alphabet.length} letters and the CTC blank`];
+  const output = model.graph.outputs.find(({ name }) => name === binding.logits);
+  const given = output?.shape.at(-1);
+  if (typeof given === 'number' && given !== needed) {
+    throw new ModelError(
+      `${source}: output '${binding.logits}' gives ${given} logits, but the data has ${what}: ${needed}; export the model with ${needed} outputs`,
+    );
+  }
+}
+
+/** Whether two shapes have the same rank, and the same size wherever both state one. */
+function agree(a: readonly Dim[], b: readonly Dim[]): boolean {
+  return (
+    a.length === b.length && a.every((size, i) => [size, b[i]].some((s) => typeof s === 'string') || size === b[i])
+  );
+}

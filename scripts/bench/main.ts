@@ -1,0 +1,13 @@
+import { benchStep } from './step.ts';
+
+/** Benchmarks by name: `npm run bench -- step`. */
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = { step: benchStep };
+
+const name = process.argv[2] ?? 'step';
+const benchmark = benchmarks[name];
+if (benchmark) {
+  await benchmark();
+} else {
+  console.error(`no benchmark is called '${name}'; there are: ${Object.keys(benchmarks).join(', ')}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,67 @@
+"""The PyTorch side of `npm run bench -- step`: times one client's local training on request, one JSON line per request on stdin."""
+
+import json
+import pathlib
+import sys
+import time
+
+import torch
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
+from reference_models import Cnn, TransformerCtc, local_step  # noqa: E402
+
+LEARNING_RATE = 0.01
+MAX_GRADIENT_NORM = 1.0
+
+
+class Client:
+    """A model and a client's examples; `train` takes `steps` steps over shuffled batches of them."""
+
+    def __init__(self, kind, settings, batchSize, steps, frames=0, labels=0):
+        torch.manual_seed(1)
+        self.batch_size, self.steps = batchSize, steps
+        count = batchSize * steps
+        if kind == "cnn":
+            self.model = Cnn(settings["imageShape"], settings["channels"], settings["hidden"], settings["classes"])
+            self.fields = {
+                "image": torch.rand(count, *settings["imageShape"]) * 2 - 1,
+                "label": torch.randint(settings["classes"], (count,)),
+            }
+        else:
+            self.model = TransformerCtc(**settings)
+            self.fields = {
+                "features": torch.rand(count, frames, settings["filters"]) * 2 - 1,
+                "lengths": torch.full((count,), frames),
+                "targets": torch.randint(1, settings["vocabulary"], (count, labels)),
+                "target_lengths": torch.full((count,), labels),
+            }
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
+
+    def train(self):
+        """Milliseconds of one client's local training."""
+        start = time.perf_counter()
+        order = torch.randperm(self.batch_size * self.steps)
+        losses = 0.0
+        for chosen in order.split(self.batch_size):
+            batch = {name: field[chosen] for name, field in self.fields.items()}
+            losses += local_step(self.model, self.optimizer, batch, MAX_GRADIENT_NORM).item()
+        return (time.perf_counter() - start) * 1000
+
+
+def main():
+    torch.set_num_threads(1)
+    client = None
+    print(json.dumps({"torch": torch.__version__}), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = None
+        if "prepare" in request:
+            client = Client(**request["prepare"])
+        else:
+            answer = client.train()
+        print(json.dumps({"answer": answer}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

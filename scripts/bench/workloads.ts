@@ -1,0 +1,77 @@
+import type { ExampleBatch, TensorData } from '../../data/dataset.ts';
+import type { Objective } from '../../graph/binding.ts';
+import type { Model } from '../../graph/ir.ts';
+import { buildCnn } from '../../models/cnn.ts';
+import { buildTransformerCtc } from '../../models/transformer-ctc.ts';
+import { namedStream, type RandomStream } from '../../random/stream.ts';
+
+/** One client's local training: `steps` steps over as many batches of its own examples. */
+export interface Workload {
+  readonly title: string;
+  readonly objective: Objective;
+  readonly model: Model;
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly examples: ExampleBatch;
+  /** What scripts/bench/pytorch_step.py builds the same model and client from. */
+  readonly pytorch: Readonly<Record<string, unknown>>;
+}
+
+const steps = 5;
+
+function floats(stream: RandomStream, dims: readonly number[]): TensorData {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  return { type: 'float32', dims, data: Float32Array.from({ length: count }, () => 2 * stream.uniform() - 1) };
+}
+
+function integers(dims: readonly number[], draw: () => number): TensorData {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  return { type: 'int32', dims, data: Int32Array.from({ length: count }, draw) };
+}
+
+/** The CIFAR-10 model of pfl-research, 32×32×3 images. */
+export function cnnWorkload(batchSize = 10): Workload {
+  const settings = { channels: [32, 64], hidden: 128, imageShape: [3, 32, 32] as const, classes: 10 };
+  const stream = namedStream(1, 'bench', batchSize);
+  const count = steps * batchSize;
+  return {
+    title: `simple_cnn, batch ${batchSize}`,
+    objective: 'classification',
+    model: buildCnn({ kind: 'cnn', ...settings }, 1),
+    batchSize,
+    steps,
+    examples: {
+      count,
+      fields: {
+        image: floats(stream, [count, ...settings.imageShape]),
+        label: integers([count], () => stream.integer(settings.classes)),
+      },
+    },
+    pytorch: { kind: 'cnn', settings, batchSize, steps },
+  };
+}
+
+/** A CTC transformer of 6 blocks × 144 on 67 frames of 80 filters, without subsampling; 12 characters out of 27. */
+export function transformerWorkload(batchSize = 8): Workload {
+  const settings = { filters: 80, vocabulary: 28, blocks: 6, width: 144, heads: 4, mlp: 576, stride: 1 };
+  const [frames, labels] = [67, 12];
+  const stream = namedStream(1, 'bench', batchSize);
+  const count = steps * batchSize;
+  return {
+    title: `transformer-ctc 6 × 144, ${batchSize} × ${frames} frames`,
+    objective: 'transcription',
+    model: buildTransformerCtc({ kind: 'transformer-ctc', ...settings }, 1),
+    batchSize,
+    steps,
+    examples: {
+      count,
+      fields: {
+        features: floats(stream, [count, frames, settings.filters]),
+        lengths: integers([count], () => frames),
+        targets: integers([count, labels], () => 1 + stream.integer(settings.vocabulary - 1)),
+        target_lengths: integers([count], () => labels),
+      },
+    },
+    pytorch: { kind: 'transformer-ctc', settings, batchSize, steps, frames, labels },
+  };
+}

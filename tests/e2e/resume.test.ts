@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Command, describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
+import { listening } from './support/listening.ts';
+import { fingerprints, type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
+
+const PATIENCE = 90_000;
+
+describeBuilt('dpfl --resume', () => {
+  let directory: string;
+  let expected: Outcome;
+  let report: string;
+
+  beforeAll(async () => {
+    directory = tinyDirectory();
+    expect(await dpfl(['run', 'tiny.yaml'], { cwd: directory })).toMatchObject({ status: 0 });
+    expected = outcomeOf(join(directory, 'runs', 'tiny-001'));
+    report = timeless(join(directory, 'runs', 'tiny-001'));
+  }, PATIENCE);
+  afterAll(endCommands);
+
+  /** The report without what depends on the clock. */
+  function timeless(run: string): string {
+    const { timing: _timing, ...rest } = JSON.parse(readFileSync(join(run, 'report.json'), 'utf8'));
+    delete rest.run.environment.started;
+    return JSON.stringify(rest, null, 1);
+  }
+
+  test(
+    'after Ctrl-C: the run stops with a checkpoint and exit code 130, and goes on as if it had not',
+    async () => {
+      const command = new Command(['run', 'tiny.yaml', '--output', 'interrupted'], { cwd: directory });
+      await command.line(/^round 0\/3/m);
+      command.kill('SIGINT');
+      const { status, stdout, stderr } = await command.ended;
+      const run = join('interrupted', 'tiny-001');
+      expect(status).toBe(130);
+      expect(stderr).toContain('stopping after this round');
+      expect(stdout).toContain(`dpfl run --resume ${run}`);
+      const done = records(join(directory, run)).length;
+      expect(done).toBeLessThan(4);
+
+      const resumed = await dpfl(['run', '--resume', run], { cwd: directory });
+      expect(resumed.status).toBe(0);
+      expect(outcomeOf(join(directory, run))).toEqual(expected);
+      expect(timeless(join(directory, run))).toBe(report);
+    },
+    PATIENCE,
+  );
+
+  test(
+    'after SIGKILL of the server: rounds since the last checkpoint are computed again, and are the same',
+    async () => {
+      const args = ['tiny.yaml', '--output', 'crashed', '--set', 'federation.shardSize=64'];
+      const { server, worker } = await listening(args, directory);
+      const run = join(directory, 'crashed', 'tiny-001');
+      worker('A');
+      await untilRound(run, 1);
+      server.kill('SIGKILL');
+      expect(await server.ended).toMatchObject({ status: null });
+      await endCommands();
+      const files = Object.keys(fingerprints(run));
+      expect(records(run).length).toBeLessThan(4);
+      expect(files).not.toContain('model.onnx');
+
+      const resumed = await dpfl(['run', '--resume', run]);
+      expect(resumed.status).toBe(0);
+      expect(outcomeOf(run)).toEqual(expected);
+      expect(timeless(run)).toBe(report);
+      expect(Object.keys(fingerprints(run))).toEqual(Object.keys(fingerprints(join(directory, 'runs', 'tiny-001'))));
+    },
+    PATIENCE,
+  );
+
+  test(
+    'a finished run may be given more rounds',
+    async () => {
+      const longer = ['--set', 'federation.rounds=4'];
+      await dpfl(['run', 'tiny.yaml', '--output', 'longer', ...longer], { cwd: directory });
+      await dpfl(['run', 'tiny.yaml', '--output', 'prolonged'], { cwd: directory });
+      const run = join(directory, 'prolonged', 'tiny-001');
+      expect(await dpfl(['run', '--resume', run, ...longer])).toMatchObject({ status: 0 });
+      expect(outcomeOf(run).model).toBe(outcomeOf(join(directory, 'longer', 'tiny-001')).model);
+    },
+    PATIENCE,
+  );
+});

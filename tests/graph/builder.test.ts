@@ -1,0 +1,87 @@
+import { describe, expect, test } from '@jest/globals';
+import { ModelError } from '../../errors.ts';
+import { GraphBuilder } from '../../graph/builder.ts';
+import { float, int } from '../../graph/ir.ts';
+
+describe('a graph builder', () => {
+  test('writes a pure node once', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 3]);
+    expect(b.op('Exp', [x])).toBe(b.op('Exp', [x]));
+    expect(b.op('LeakyRelu', [x], { alpha: float(0.1) })).not.toBe(b.op('LeakyRelu', [x], { alpha: float(0.2) }));
+    expect(b.nodes).toHaveLength(3);
+  });
+
+  test('writes random nodes as often as they are asked for', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [3]);
+    expect(b.op('Dropout', [x])).not.toBe(b.op('Dropout', [x]));
+  });
+
+  test('keeps 0 and −0 apart, and equal constants together', () => {
+    const b = new GraphBuilder();
+    expect(b.scalar(0)).not.toBe(b.scalar(-0));
+    expect(b.scalar(2)).toBe(b.scalar(2));
+    expect(b.index(2)).not.toBe(b.scalar(2));
+    expect(b.index(2)).not.toBe(b.axes([2]));
+  });
+
+  test('folds shape arithmetic on known sizes', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [4, 6]);
+    const half = b.op('Div', [b.op('Gather', [b.shapeOf(x), b.index(1)], { axis: int(0) }), b.index(2)]);
+    expect(b.constantTensor(half)?.data).toEqual(BigInt64Array.of(3n));
+    expect(b.nodes).toHaveLength(0);
+  });
+
+  test('follows unknown sizes through shape arithmetic', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 't', 6]);
+    const rows = b.op('Mul', [
+      b.op('Gather', [b.shapeOf(x), b.axes([0])], { axis: int(0) }),
+      b.op('Gather', [b.shapeOf(x), b.axes([1])], { axis: int(0) }),
+    ]);
+    const flat = b.op('Reshape', [x, b.op('Concat', [rows, b.axes([-1])], { axis: int(0) })]);
+    expect(b.shape(flat)).toEqual(['n*t', 6]);
+  });
+
+  test('leaves out what no output needs', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [2]);
+    b.op('Exp', [x]);
+    const kept = b.op('Add', [x, b.scalar(1)]);
+    b.scalar(5);
+    const graph = b.build('g', [kept]);
+    expect(graph.nodes.map(({ op }) => op)).toEqual(['Add']);
+    expect([...graph.constants.values()].map(({ data }) => Array.from(data as Float32Array))).toEqual([[1]]);
+  });
+
+  test('keeps what only a subgraph reads', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', [2]);
+    const outside = b.op('Exp', [x]);
+    const body = b.subgraph();
+    body.input('step', 'int64', []);
+    const go = body.input('go', 'bool', []);
+    const state = body.input('state', 'float32', [2]);
+    const outputs = [body.op('Identity', [go]), body.op('Mul', [state, outside])];
+    const loop = b.control(
+      'Loop',
+      [b.index(2), '', x],
+      { body: { kind: 'graph', value: body.build('body', outputs) } },
+      [{ name: 'y', dtype: 'float32', shape: [2] }],
+    );
+    expect(b.build('g', loop).nodes.map(({ op }) => op)).toEqual(['Exp', 'Loop']);
+  });
+
+  test('refuses types that do not fit, naming the node', () => {
+    const b = new GraphBuilder();
+    const [x, y] = [b.input('x', 'float32', [2, 3]), b.input('y', 'float32', [4])];
+    expect(() => b.op('Add', [x, y], {}, { name: 'sum' })).toThrow(ModelError);
+    expect(() => b.op('Add', [x, y], {}, { name: 'sum2' })).toThrow(
+      "node 'sum2' (Add): shapes [2,3] and [4] do not broadcast",
+    );
+    expect(() => b.op('MatMul', [x, y], {}, { name: 'p' })).toThrow("node 'p' (MatMul): inner sizes 3 and 4 differ");
+    expect(() => b.op('Exp', ['z'])).toThrow(/'z' is used before anything produces it/);
+  });
+});
