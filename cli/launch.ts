@@ -4,7 +4,7 @@ import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { openDataset } from '../data/open.ts';
-import { ConfigError, PrivacyError } from '../errors.ts';
+import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import type { Model } from '../graph/ir.ts';
@@ -101,7 +101,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     return { directory: directory.path };
   } finally {
     await server.close();
-    await workers?.stop();
+    // Those that were connected have hung up by now; any other is not waited for.
+    await workers?.stop(1);
   }
 }
 
@@ -123,6 +124,16 @@ function namingSource<T>(source: string, work: () => T): T {
   }
 }
 
+/** Compilers see a graph, not the file that it came from. */
+function namingModel<T>(model: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw new ModelError(`${model}: ${error.message}`, { cause: error });
+  }
+}
+
 function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
@@ -132,7 +143,10 @@ function prepare(config: RunConfig): Prepared {
   const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
-  const training = compileTraining(model, binding);
+  const { training, forward } = namingModel(source, () => ({
+    training: compileTraining(model, binding),
+    forward: compileForward(model, binding),
+  }));
   const layout = new ParameterLayout(training.layers);
   const privacy = new RunPrivacy(config, layout, dataset.population);
   // What cannot be accounted must show now, not after the first round.
@@ -140,7 +154,7 @@ function prepare(config: RunConfig): Prepared {
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
   const task = { data, seed, local, clipping: settings.clipping, gridStep: grid.step, layers: training.layers };
-  return { dataset, model, layout, training, forward: compileForward(model, binding), task };
+  return { dataset, model, layout, training, forward, task };
 }
 
 async function openRunDirectory(

@@ -158,7 +158,7 @@ export class GraphBuilder {
     const domain = options.domain ?? '';
     const count = options.outputNames?.length ?? options.outputs ?? 1;
     const key =
-      options.outputNames || !isPure(op) ? undefined : JSON.stringify([op, domain, inputs, count, attributes]);
+      options.outputNames || !isPure(op) ? undefined : JSON.stringify([op, domain, inputs, count, attributes], exactly);
     const before = key && this.findWritten(key);
     if (before) return before;
     const name = options.name ?? this.unique(this.scope ? `${this.scope}/${op}` : op);
@@ -276,6 +276,12 @@ function isPure(op: string): boolean {
 
 function isInteger(dtype: DataType): boolean {
   return dtype === 'int64' || dtype === 'int32';
+}
+
+/** Spells what JSON cannot: int64 elements, infinities and NaN, −0. */
+function exactly(_key: string, value: unknown): unknown {
+  const number = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
+  return number || typeof value === 'bigint' ? numberKey(value) : value;
 }
 
 /** Spells −0 and 0 apart, so that they are not taken for one constant. */

@@ -6,6 +6,7 @@ import { differentiate } from './differentiate.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
 import { encodeModel } from './onnx/write.ts';
+import { writeClippedStep } from './sgd-step.ts';
 
 /** The operator set that compiled graphs are written in. */
 const compiledOpset = 21;
@@ -89,7 +90,7 @@ function writeStep(
   const batch = b.within('batch', () => writeBatch(b, step, fields));
   const { nodes, loss, logits, logitsGradient } = writeForwardAndLoss(b, model, binding, batch, weights);
   const gradients = differentiate(b, nodes, new Map([[logits, logitsGradient]]), new Set(weights.values()));
-  const { updated, norm } = b.within('update', () => writeUpdate(b, layers, gradients));
+  const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
   const outputs = [condition, ...updated, loss, norm].map((value) =>
     b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
   );
@@ -123,20 +124,6 @@ function writeBatch(b: GraphBuilder, step: string, fields: readonly DataField[])
     rows.set(sequence, cut);
   }
   return rows;
-}
-
-/** Clips the whole gradient to the norm C_loc and takes the step: w − lr · min(1, C_loc / ‖g‖) · g. */
-function writeUpdate(b: GraphBuilder, layers: readonly LayerSpec[], gradients: ReadonlyMap<string, string>) {
-  const squares = [...gradients.values()].map((gradient) => b.op('ReduceSumSquare', [gradient], { keepdims: int(0) }));
-  const norm = b.op('Sqrt', [squares.length === 1 ? squares[0]! : b.op('Sum', squares)]);
-  const { learningRate, maxGradientNorm } = trainingNames;
-  const shrink = b.op('Div', [maxGradientNorm, b.op('Max', [norm, maxGradientNorm])]);
-  const rate = b.op('Mul', [learningRate, shrink]);
-  const updated = layers.map(({ name }) => {
-    const gradient = gradients.get(name);
-    return gradient ? b.op('Sub', [name, b.op('Mul', [gradient, rate])]) : name;
-  });
-  return { updated, norm };
 }
 
 /** Compiles the forward pass with its loss, weights as inputs, for evaluation. */

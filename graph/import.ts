@@ -1,7 +1,17 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
-import { type Attributes, float32Tensor, type Graph, int64Tensor, type Model, type Node } from './ir.ts';
+import {
+  type Attribute,
+  type Attributes,
+  float32Tensor,
+  type Graph,
+  int,
+  int64Tensor,
+  intAttribute,
+  type Model,
+  type Node,
+} from './ir.ts';
 import { hasShapeRule } from './shapes/infer.ts';
 
 /** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
@@ -37,6 +47,10 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
   const first = b.nodes.length;
   for (const node of model.graph.nodes) {
     const { attributes, inputs } = canonical(b, node, names);
+    if (model.opset < 13 && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
+      names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
+      continue;
+    }
     const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
     const written = b.node(node.op, inputs, attributes, {
       outputs: asked,
@@ -62,7 +76,7 @@ function canonical(
       );
     return known;
   });
-  const attributes = { ...node.attributes };
+  const attributes: Record<string, Attribute> = { ...node.attributes };
   for (const [attribute, position] of attributesMadeInputs[node.op] ?? []) {
     const value = attributes[attribute];
     if (!value) continue;
@@ -71,7 +85,18 @@ function canonical(
     if (value.kind === 'ints') inputs[position] = b.constant(int64Tensor([value.value.length], value.value));
     if (value.kind === 'float') inputs[position] = b.constant(float32Tensor([], [value.value]));
   }
+  // Up to operator set 17 the number of outputs alone said that a split is even.
+  if (node.op === 'Split' && !inputs[1]) attributes.num_outputs = int(node.outputs.length);
   return { attributes, inputs };
+}
+
+/** Up to operator set 12 a softmax ran over all axes from `axis` (default 1) on, taken together. */
+function flatSoftmax(b: GraphBuilder, node: Node, x: string): string {
+  const raw = intAttribute(node, 'axis', 1);
+  const axis = raw < 0 ? raw + b.rank(x) : raw;
+  if (axis === b.rank(x) - 1) return b.op(node.op, [x], { axis: int(-1) });
+  const flat = b.op(node.op, [b.op('Flatten', [x], { axis: int(axis) })], { axis: int(-1) });
+  return b.op('Reshape', [flat, b.shapeOf(x)]);
 }
 
 /** One finding about a node of a forward graph. */

@@ -20,22 +20,31 @@ function convGradients(context: GradientContext): Gradients {
   ];
 }
 
-function weightGradient({ b, x, dy, node }: GradientContext, groups: number): string {
+/** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */
+const wideChannels = 16;
+
+function weightGradient(context: GradientContext, groups: number): string {
+  const { b, x, dy, node } = context;
   const shape = b.shape(x(1)) as number[];
   const [outputs, channels, ...kernel] = shape as [number, number, ...number[]];
   const window = windowOf(node, kernel, b.shape(x(0)).slice(2));
   const slices = windowSlices(b, padSpatial(b, x(0), window, 0), dy, window);
+  if (groups === 1 && channels >= wideChannels) return b.reshape(productPerPosition(context, slices), shape);
   const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
   const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
-  const perGroup = channels * elementCount(kernel);
-  if (groups === 1) {
-    const rows = b.reshape(patches, [0, perGroup, -1]);
-    const products = matMul(b, b.reshape(dy, [0, 0, -1]), rows, false, true);
-    return b.reshape(reduceSum(b, products, [0], false), shape);
-  }
-  const rows = b.reshape(patches, [0, groups, perGroup, -1]);
+  const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
   const products = matMul(b, b.reshape(dy, [0, groups, outputs / groups, -1]), rows, false, true);
   return b.reshape(reduceSum(b, products, [0], false), shape);
+}
+
+/** [outputs, channels, positions]: dy times each position's slice of the input, summed over the batch. */
+function productPerPosition({ b, dy }: GradientContext, slices: readonly string[]): string {
+  const rows = b.reshape(dy, [0, 0, -1]);
+  const parts = slices.map((slice) => {
+    const products = matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true);
+    return b.op('Unsqueeze', [reduceSum(b, products, [0], false), b.axes([2])]);
+  });
+  return b.op('Concat', parts, { axis: { kind: 'int', value: 2 } });
 }
 
 export const convolutionRules: readonly GradientRule[] = [{ op: 'Conv', reads: ['x0', 'x1'], gradient: convGradients }];

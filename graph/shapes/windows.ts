@@ -1,4 +1,4 @@
-import { addDims, floorDivideDims, subtractDims } from '../dims.ts';
+import { addDims, floorDivideDims, multiplyDims, subtractDims } from '../dims.ts';
 import { type Dim, intAttribute, intsAttribute, type Node, stringAttribute } from '../ir.ts';
 import { type ShapeContext, type ShapeRule, same } from './context.ts';
 
@@ -118,6 +118,14 @@ export const windowShapes: Record<string, ShapeRule> = {
   },
   MaxPool: pool,
   AveragePool: pool,
+  Resize: (context) => {
+    const { dtype, shape } = context.input(0);
+    const scales = context.hasInput(2) ? context.constant(2) : undefined;
+    if (!scales) throw context.fail('constant scales are needed');
+    const factors = Array.from(scales.data as Float32Array);
+    if (!factors.every(Number.isInteger)) throw context.fail('the scales must be whole numbers');
+    return same({ dtype, shape: shape.map((dim, axis) => multiplyDims(dim, factors[axis]!)) });
+  },
   GlobalAveragePool: globalPool,
   GlobalMaxPool: globalPool,
   LayerNormalization: (context) => {

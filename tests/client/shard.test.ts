@@ -19,6 +19,31 @@ describe('trainShard', () => {
     expect(result.seconds).toBeGreaterThan(0);
   });
 
+  test('losses and norms add up to the same whatever the shards', async () => {
+    const theta = parameters();
+    const context = fakeContext();
+    const { train } = context.trainer;
+    const clipper = { addTo: () => ({ accepted: true as const, norms: [0.1, 1 / 3], clipped: [0, 1] }) };
+    // Sums of numbers such as 0.1 depend on their order, unless they are rounded first.
+    const trainer = {
+      train: async (...given: Parameters<typeof train>) => ({ ...(await train(...given)), loss: 0.1 }),
+    };
+    const sums = async (shards: number[][]) => {
+      let [loss, first, second] = [0, 0, 0];
+      for (const ids of shards) {
+        const { lossSum, deltaNormSums } = await trainShard({ ...context, trainer, clipper }, 1, theta, ids);
+        loss += lossSum;
+        first += deltaNormSums[0];
+        second += deltaNormSums[1];
+      }
+      return [loss, first, second];
+    };
+    const whole = await sums([[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]]);
+    expect(await sums([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]])).toEqual(whole);
+    expect(whole[0]).toBeCloseTo(1, 8);
+    expect(whole[2]).toBeCloseTo(10 / 3, 8);
+  });
+
   test("a client's random stream depends on seed, round and client only", async () => {
     const draws = async (round: number, ids: number[]) => {
       const context = fakeContext();

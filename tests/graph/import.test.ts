@@ -139,26 +139,13 @@ const spellings: [string, Model][] = [
   ],
 ];
 
-/** Spellings that are not yet translated: these tests fail as soon as they are, and then belong with the others. */
-const untranslated = new Set([
-  'an even split without sizes (opset 13)',
-  'softmax over everything from the axis on (opset 12)',
-  'softmax with the old default axis 1 (opset 12)',
-  'a shape filled with int64 ones (opset 17)',
-]);
-
-async function expectSameLogits(model: Model): Promise<void> {
-  const expected = await runAsItIs(model);
-  const found = await runCompiled(model);
-  expect(found).toHaveLength(expected.length);
-  for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 5);
-}
-
 describe('models of older operator sets compute what they did', () => {
-  test.each(spellings.filter(([title]) => !untranslated.has(title)))('%s', (_, model) => expectSameLogits(model));
-  test.failing.each(spellings.filter(([title]) => untranslated.has(title)))('%s', (_, model) =>
-    expectSameLogits(model),
-  );
+  test.each(spellings)('%s', async (_, model) => {
+    const expected = await runAsItIs(model);
+    const found = await runCompiled(model);
+    expect(found).toHaveLength(expected.length);
+    for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 5);
+  });
 });
 
 describe('operators that cannot be used', () => {

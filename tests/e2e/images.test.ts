@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
+import { writeImages } from './support/image-files.ts';
+import { type Outcome, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
+
+const PATIENCE = 90_000;
+
+const IMAGES = {
+  name: 'images',
+  model: { kind: 'cnn', channels: [2, 3], hidden: 8 },
+  data: { kind: 'cifar10', path: 'images', samplesPerUser: 10 },
+  seedModel: undefined,
+  local: { epochs: 1, batchSize: 5, learningRate: 0.05, maxGradientNorm: null },
+  optimizer: { kind: 'sgd', learningRate: 1 },
+  privacy: { mechanism: 'none', clipping: { mode: 'none', bound: 1000 } },
+};
+
+describeBuilt('images', () => {
+  let directory: string;
+  let expected: Outcome;
+
+  beforeAll(async () => {
+    directory = tinyDirectory();
+    writeImages(join(directory, 'images'), 200, 20);
+    writeConfig(join(directory, 'images.yaml'), IMAGES);
+    expect(await dpfl(['run', 'images.yaml'], { cwd: directory })).toMatchObject({ status: 0 });
+    expected = outcomeOf(join(directory, 'runs', 'images-001'));
+  }, PATIENCE);
+  afterAll(endCommands);
+
+  const evaluation = ({ rounds }: Outcome, round: number) =>
+    (rounds[round] as { evaluation: { loss: number; accuracy: number } }).evaluation;
+
+  test('a cnn trains without privacy, and the report says that there is none', () => {
+    expect(evaluation(expected, 3).loss).toBeLessThan(evaluation(expected, 0).loss);
+    expect(readFileSync(join(directory, 'runs', 'images-001', 'report.md'), 'utf8')).toContain(
+      '**No differential privacy.**',
+    );
+  });
+
+  test(
+    'the same model comes of one worker and of other shards',
+    async () => {
+      const changes = ['--set', 'federation.workers=1', '--set', 'federation.shardSize=5'];
+      expect(await dpfl(['run', 'images.yaml', ...changes], { cwd: directory })).toMatchObject({ status: 0 });
+      expect(outcomeOf(join(directory, 'runs', 'images-002'))).toEqual(expected);
+    },
+    PATIENCE,
+  );
+
+  test(
+    "a run's model.onnx can be trained on as the user's own model, and inspected",
+    async () => {
+      // Relative to the configuration file, wherever the command is given.
+      const model = { kind: 'onnx', path: 'runs/images-001/model.onnx' };
+      writeConfig(join(directory, 'own.yaml'), { ...IMAGES, name: 'own', model });
+      const output = join(directory, 'runs');
+      const { status } = await dpfl(['run', join(directory, 'own.yaml'), '--output', output]);
+      expect(status).toBe(0);
+      const own = outcomeOf(join(output, 'own-001'));
+      expect(evaluation(own, 0)).toEqual(evaluation(expected, 3));
+      expect(own.model).not.toBe(expected.model);
+
+      const inspection = await dpfl(['model', 'inspect', join(output, 'own-001', 'model.onnx')]);
+      expect(inspection.status).toBe(0);
+      expect(inspection.stdout).toMatch(/conv1\.weight +54 +\[2, 3, 3, 3\]/);
+    },
+    PATIENCE,
+  );
+});
