@@ -19,6 +19,6 @@ for (const parent of Object.values(lock.packages)) {
     lock.packages[key] = { version, cpu: [cpu], ...(parent.dev && { dev: true }), ...libc, optional: true, os: [os] };
   }
 }
-// The order in which npm writes them.
+// In the order in which npm writes them.
 lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => a.localeCompare(b, 'en')));
 writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);

@@ -136,8 +136,7 @@ function recursion(b: GraphBuilder, emissions: string, labels: string): string {
   const arrivals = add(body, body.op('Gather', [carried, origins], { axis: int(1) }), transitions);
   const reached = add(body, body.op('ReduceLogSumExp', [arrivals, b.axes([2])], { keepdims: int(0) }), emission);
   const next = body.op('Concat', [front, reached], { axis: int(1) });
-  const emitted = body.op('Identity', [reached]);
-  const graph = body.build('ctc_recursion', [next, emitted]);
+  const graph = body.build('ctc_recursion', [next, reached]);
   const [, variables] = b.control(
     'Scan',
     [start, emissions],

@@ -5,10 +5,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { float32Tensor } from '../../graph/ir.ts';
 import { encodeModel } from '../../graph/onnx/write.ts';
 import { wavBytes } from '../data/wav-bytes.ts';
-import { describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
+import { describeBuilt, dpfl } from '../support/command-line.ts';
 import { writeImages } from './support/image-files.ts';
 import { listening } from './support/listening.ts';
-import { outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
+import { cleanUp, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
 
 const PATIENCE = 60_000;
 const FILE_IN_THE_WAY = 'in-the-way';
@@ -57,7 +57,7 @@ describeBuilt('bad input: exit code 2, one line on stderr, and nothing left behi
     writeFileSync(join(directory, FILE_IN_THE_WAY), '');
     mkdirSync(join(directory, 'empty'));
   });
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   /** What is in the directory, run directories and half-written files included. */
   const content = () => readdirSync(directory, { recursive: true }).map(String).sort();

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
+import { describeBuilt, dpfl } from '../support/command-line.ts';
 import { writeImages } from './support/image-files.ts';
-import { type Outcome, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
+import { cleanUp, type Outcome, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 
@@ -28,7 +28,7 @@ describeBuilt('images', () => {
     expect(await dpfl(['run', 'images.yaml'], { cwd: directory })).toMatchObject({ status: 0 });
     expected = outcomeOf(join(directory, 'runs', 'images-001'));
   }, PATIENCE);
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   const evaluation = ({ rounds }: Outcome, round: number) =>
     (rounds[round] as { evaluation: { loss: number; accuracy: number } }).evaluation;

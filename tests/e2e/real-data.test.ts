@@ -1,11 +1,10 @@
-import { existsSync, mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from '@jest/globals';
 import { dataPath } from '../data/shared-data.ts';
-import { describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
-import { outcomeOf } from './support/tiny-run.ts';
+import { describeBuilt, dpfl } from '../support/command-line.ts';
+import { cleanUp, outcomeOf, temporaryDirectory } from './support/tiny-run.ts';
 
 const config = (name: string) => fileURLToPath(new URL(`../../configs/${name}.yaml`, import.meta.url));
 
@@ -26,11 +25,11 @@ const CASES = [
 ];
 
 describeBuilt('real data', () => {
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   for (const { name, path, changes, metric } of CASES) {
     const body = async () => {
-      const output = mkdtempSync(join(tmpdir(), 'dpfl-e2e-'));
+      const output = temporaryDirectory();
       const small = ['federation.rounds=2', 'federation.expectedCohort=4', 'federation.workers=1', ...changes];
       const sets = [`data.path=${path}`, ...small].flatMap((change) => ['--set', change]);
       const { status, stdout } = await dpfl(['run', config(name), ...sets, '--output', output]);

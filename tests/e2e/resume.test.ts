@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command, describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
 import { listening } from './support/listening.ts';
-import { fingerprints, type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
+import { cleanUp, fingerprints, type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 
@@ -18,7 +18,7 @@ describeBuilt('dpfl --resume', () => {
     expected = outcomeOf(join(directory, 'runs', 'tiny-001'));
     report = timeless(join(directory, 'runs', 'tiny-001'));
   }, PATIENCE);
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   /** The report without what depends on the clock. */
   function timeless(run: string): string {

@@ -1,8 +1,8 @@
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { describeBuilt, dpfl, type Ended, endCommands } from '../support/command-line.ts';
-import { fingerprints, type Outcome, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
+import { describeBuilt, dpfl, type Ended } from '../support/command-line.ts';
+import { cleanUp, fingerprints, type Outcome, outcomeOf, tinyDirectory, writeConfig } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 
@@ -18,7 +18,7 @@ describeBuilt('dpfl run', () => {
     reference = join(directory, 'runs', 'tiny-001');
     expected = outcomeOf(reference);
   }, PATIENCE);
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   test('shows progress on stderr, ends with a summary on stdout and exits 0', () => {
     const { status, stdout, stderr } = ended;

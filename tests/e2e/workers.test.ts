@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
+import { describeBuilt, dpfl } from '../support/command-line.ts';
 import { listening } from './support/listening.ts';
-import { type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
+import { cleanUp, type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 
@@ -16,7 +16,7 @@ describeBuilt('dpfl server with dpfl worker', () => {
     expect(await dpfl(['run', 'tiny.yaml'], { cwd: directory })).toMatchObject({ status: 0 });
     expected = outcomeOf(join(directory, 'runs', 'tiny-001'));
   }, PATIENCE);
-  afterAll(endCommands);
+  afterAll(cleanUp);
 
   test(
     'gives the model that dpfl run gives, bit for bit, and all exit 0',

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { endCommands } from '../../support/command-line.ts';
 
 /** A whole training on synthetic speech that takes about a second. */
 const TINY = {
@@ -30,9 +31,24 @@ const TINY = {
   output: 'runs',
 };
 
+const directories: string[] = [];
+
+/** A fresh directory, which `cleanUp` removes. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'dpfl-e2e-'));
+  directories.push(directory);
+  return directory;
+}
+
+/** For `afterAll`: ends all processes and removes all directories of this test file. */
+export async function cleanUp(): Promise<void> {
+  await endCommands();
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+}
+
 /** A fresh directory with `tiny.yaml`; `changes` replace whole top-level keys, undefined removes one. */
 export function tinyDirectory(changes: Readonly<Record<string, unknown>> = {}): string {
-  const directory = mkdtempSync(join(tmpdir(), 'dpfl-e2e-'));
+  const directory = temporaryDirectory();
   writeConfig(join(directory, 'tiny.yaml'), changes);
   return directory;
 }
