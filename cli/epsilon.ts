@@ -3,7 +3,7 @@ import type { EpsilonStatement } from '../privacy/accountant.ts';
 import type { PrivacyEvent } from '../privacy/ledger.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { samplingRate } from '../privacy/sampling.ts';
-import { formatCount, formatEpsilon, significant } from '../report/format.ts';
+import { formatCount, roundUp, significant } from '../report/format.ts';
 import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
 
 /** The flags of `dpfl privacy epsilon` as they were typed. */
@@ -117,8 +117,8 @@ export function epsilonText({ noiseMultiplier, samplingRate: rate, cohort, steps
     ? `q = S / K = ${formatCount(cohort.expected)} / ${formatCount(cohort.population)} = ${significant(rate)}`
     : `q = ${significant(rate)}`;
   return [
-    `epsilon = ${formatEpsilon(epsilon)}`,
-    `(${significant(epsilon)} at delta = ${significant(delta)}: an upper bound, user level)`,
+    `epsilon ≈ ${significant(epsilon, 2)}`,
+    `(at most ${significant(roundUp(epsilon, 4))} at delta = ${significant(delta)}, user level)`,
     `mechanism   Gaussian, noise multiplier z = ${significant(noiseMultiplier, 6)}, ${formatCount(steps)} steps`,
     `sampling    Poisson, ${q}`,
     `accountant  ${accountantWords(statement)}`,

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { stringify } from 'yaml';
 import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
+import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
@@ -13,16 +13,14 @@ import { parametersOf, withParameters } from '../graph/parameters.ts';
 import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
-import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
-import { RunDirectory } from '../server/run-directory.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
-import { runManifest } from './manifest.ts';
+import { openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 
 /** What `dpfl run` and `dpfl server` ask for. */
@@ -47,6 +45,7 @@ export interface LaunchOutcome {
 /** A run before anything is started or written: everything that bad input can break. */
 interface Prepared {
   readonly dataset: FederatedDataset;
+  readonly dataFingerprint: string;
   readonly model: Model;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
@@ -153,36 +152,17 @@ function prepare(config: RunConfig): Prepared {
   privacy.spend(privacy.entry(1));
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
-  const task = { data, seed, local, clipping: settings.clipping, gridStep: grid.step, layers: training.layers };
-  return { dataset, model, layout, training, forward, task };
-}
-
-async function openRunDirectory(
-  { config, resume, progress }: LaunchOptions,
-  { dataset, layout }: Prepared,
-): Promise<{ directory: RunDirectory; resumeFrom?: Checkpoint }> {
-  if (resume !== undefined) {
-    const directory = await RunDirectory.open(resume);
-    const resumeFrom = await newestCheckpoint(directory.checkpoints, (damaged) =>
-      progress.note(`warning: ${damaged.message}`),
-    );
-    if (!resumeFrom) throw new ConfigError(`${resume}: there is no checkpoint to resume from; start the run again`);
-    // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
-    await directory.write('config.yaml', stringify(config));
-    return { directory, resumeFrom };
-  }
-  const directory = await RunDirectory.create(config.output, config.name);
-  await directory.write('config.yaml', stringify(config));
-  const facts = {
-    seed: config.seed,
-    population: dataset.population,
-    dataset: dataset.description,
-    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters`,
-    parameters: layout.size,
-    layout: layout.fingerprint(),
+  const dataFingerprint = datasetFingerprint(dataset);
+  const task = {
+    data,
+    dataFingerprint,
+    seed,
+    local,
+    clipping: settings.clipping,
+    gridStep: grid.step,
+    layers: training.layers,
   };
-  await directory.write('manifest.json', `${JSON.stringify(runManifest(facts), undefined, 2)}\n`);
-  return { directory };
+  return { dataset, dataFingerprint, model, layout, training, forward, task };
 }
 
 function announce(

@@ -10,6 +10,10 @@ export interface ManifestFacts {
   readonly population: number;
   /** The data set's own sentence on itself. */
   readonly dataset: string;
+  /** What a user of this data set is, where it is not a person. */
+  readonly userMeaning?: string;
+  /** `datasetFingerprint` of the data. */
+  readonly dataFingerprint: string;
   /** One line on the model. */
   readonly model: string;
   readonly parameters: number;

@@ -19,8 +19,9 @@ export function summaryLines(report: Report, directory: string): string[] {
     ]);
   }
   if (privacy.guaranteed) {
+    const seeded = privacy.noise.source === 'seeded' ? ' (seeded noise: for research, not for release)' : '';
     lines.push(
-      ['privacy', `epsilon ${formatEpsilon(privacy.epsilon)} at delta ${significant(privacy.delta)}`],
+      ['privacy', `epsilon ${formatEpsilon(privacy.epsilon)} at delta ${significant(privacy.delta)}${seeded}`],
       ['', `adjacency: ${ADJACENCY_WORDS[privacy.adjacency]}`],
       ['', `accountant: ${accountantWords(privacy)}`],
     );

@@ -1,4 +1,7 @@
+import type { FederatedDataset } from '../data/dataset.ts';
+import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
+import { DataError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
@@ -7,17 +10,26 @@ import type { ShardContext } from './shard.ts';
 import type { WorkerTask } from './task.ts';
 import { LocalTrainer } from './trainer.ts';
 
+/** One user under two ids, on two machines, could be sampled twice in a round and move the sum by twice the clipping bound. */
+function requireSameUsers(dataset: FederatedDataset, { data, dataFingerprint }: WorkerTask): void {
+  if (datasetFingerprint(dataset) === dataFingerprint) return;
+  const where = 'path' in data ? `${data.path}: ` : '';
+  throw new DataError(`${where}this copy of the data differs from the server's; copy the server's files, all of them`);
+}
+
 /**
  * Opens the task's data, and its training step in onnxruntime.
  * @throws DataError or ConfigError when the data cannot be opened; ModelError when the training step cannot be loaded
  */
 export async function openTask(task: WorkerTask, model: TrainingArtifact): Promise<ShardContext> {
   const layout = new ParameterLayout(task.layers);
+  const dataset = openDataset(task.data, task.seed);
+  requireSameUsers(dataset, task);
   return {
     seed: task.seed,
     local: task.local,
     layers: layout.layers.length,
-    dataset: openDataset(task.data, task.seed),
+    dataset,
     trainer: await LocalTrainer.create(model),
     clipper: new Clipper(layout, task.clipping, new ExactGrid(task.gridStep)),
   };

@@ -8,6 +8,8 @@ const layerSpec = z.strictObject({ name: z.string(), shape: z.array(z.int().min(
 /** All that a worker must know to train clients, beside the training step and the parameters. Travels as JSON. */
 export const workerTask = z.strictObject({
   data: dataConfig,
+  /** `datasetFingerprint` of the server's data: a worker's own copy must give the same users the same ids. */
+  dataFingerprint: z.string(),
   seed: z.union([z.int(), z.string()]),
   local: localConfig,
   clipping: z.strictObject({ mode: z.enum(['global', 'uniform', 'dim', 'none']), bound: z.number().gt(0) }),

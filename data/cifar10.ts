@@ -31,6 +31,7 @@ export class Cifar10 implements FederatedDataset {
   readonly task: Task = { kind: 'classification', classes: CLASSES, imageShape: [3, 32, 32] };
   readonly population: number;
   readonly description: string;
+  readonly userMeaning = 'A user here is a set of images dealt to it, not a person';
   readonly #training: Uint8Array;
   readonly #test: Uint8Array;
   readonly #users: readonly Int32Array[];

@@ -32,6 +32,8 @@ export interface FederatedDataset {
   evaluation(): ExampleBatch;
   /** Public examples for the central seed model, when the data set has some. */
   seed?(): ExampleBatch;
+  /** A sentence on what a user is, where it is not a person, for the report. */
+  readonly userMeaning?: string;
   /** One plain sentence on what the data is, for the report. */
   readonly description: string;
 }

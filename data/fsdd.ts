@@ -26,6 +26,7 @@ export class Fsdd implements FederatedDataset {
   readonly task: Task;
   readonly population: number;
   readonly description: string;
+  readonly userMeaning: string;
   readonly #filters: number;
   readonly #users: readonly (readonly Utterance[])[];
   readonly #heldOut: readonly Utterance[];
@@ -65,6 +66,7 @@ export class Fsdd implements FederatedDataset {
     this.population = users.size;
     this.task = { kind: 'transcription', alphabet: DIGIT_ALPHABET, filters: features.filters };
     const speakers = new Set(recordings.map(({ speaker }) => speaker)).size;
+    this.userMeaning = `A user here is a block of ${takesPerUser} takes, not a person: each speaker makes several users, and the guarantee for a speaker is weaker`;
     this.description =
       `Free Spoken Digit Dataset: ${training.length} recordings of ${speakers} speakers as ${users.size} users ` +
       `(blocks of ${takesPerUser} takes); ${heldOut.length} other takes of the same speakers for evaluation.`;

@@ -33,6 +33,20 @@ export class ExactGrid {
   }
 
   /**
+   * The grid for a sum to which noise of standard deviation `noiseStd` is added: exact as `forSum`, with a bit of room for the noise,
+   * and so coarse that a standard deviation of the noise is at most 2^31 steps. Normal draws carry 53 random bits; on a much finer
+   * grid only some of the points could ever be drawn, and which ones would tell the noise from the sum (Mironov 2012).
+   * @throws PrivacyError when an argument is not positive and finite
+   */
+  static forNoisySum(bound: number, maxCohort: number, noiseStd: number): ExactGrid {
+    if (!(noiseStd > 0) || !Number.isFinite(noiseStd)) {
+      throw new PrivacyError(`exact grid: the noise must have a positive, finite standard deviation, got ${noiseStd}`);
+    }
+    const exact = 2 * ExactGrid.forSum(bound, maxCohort).step;
+    return new ExactGrid(Math.max(exact, 2 ** (Math.floor(Math.log2(noiseStd)) - 30)));
+  }
+
+  /**
    * The finest grid on which the sum of `maxCohort` clients stays exact: the smallest power of two with maxCohort·bound/step < 2^53.
    * @param bound largest magnitude of one client's coordinate; the clipping bound C
    * @param maxCohort most clients that one sum can hold

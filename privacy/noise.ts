@@ -39,7 +39,8 @@ export function cryptographicNoise(): NoiseStreams {
  * sum + round(noise) = round(sum + noise): the released value is a function of the Gaussian mechanism's output alone, and rounding is
  * post-processing that costs no privacy. It also leaves only grid integers, so the low bits of a float do not betray the
  * sum (Mironov 2012, "On significance of the least significant bits for differential privacy"); the normal draws themselves are
- * float64 approximations with 53 random bits, finer than the grid.
+ * float64 approximations with 53 random bits, far finer than a grid made by `ExactGrid.forNoisySum`, which also leaves room so that
+ * sum and noise together stay exact.
  */
 export class GaussianMechanism implements NoiseMechanism {
   /** Standard deviation (not variance) on the sum of clipped deltas, in units of the parameters: z·C. */

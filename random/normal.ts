@@ -2,8 +2,8 @@ import { preciseUniform, type RandomStream } from './stream.ts';
 
 /**
  * Standard normal draws by the ziggurat method with 256 layers (Marsaglia & Tsang 2000), with the independent layer index and the
- * full-width mantissa that Doornik (2005) asks for. The mantissa has 53 bits, so the draws are denser than the exact grid on which
- * privacy noise is rounded; a 32-bit mantissa would leave gaps there that tell noise from signal (Mironov 2012).
+ * full-width mantissa that Doornik (2005) asks for. The mantissa has 53 bits, so the draws are far denser than the exact grid on which
+ * privacy noise is rounded (`ExactGrid.forNoisySum`); gaps there would tell noise from signal (Mironov 2012).
  */
 const LAYERS = 256;
 /** Where the tail begins, and the area of each layer (the lowest includes the tail), for 256 layers. */

@@ -1,11 +1,23 @@
 import type { EvaluationRecord } from '../server/records.ts';
 
-/** Epsilon as papers print it: two significant digits below 100, whole numbers above, powers of ten from a million on. */
+/**
+ * Epsilon with two significant digits below 100, as a whole number above, in powers of ten from a million on. Epsilon is an upper
+ * bound, so it is rounded up.
+ */
 export function formatEpsilon(epsilon: number): string {
   if (!Number.isFinite(epsilon)) return '∞';
   if (epsilon === 0) return '0';
-  if (epsilon >= 1e6) return epsilon.toExponential(1).replace('e+', 'e');
-  return epsilon < 99.5 ? epsilon.toPrecision(2) : String(Math.round(epsilon));
+  const rounded = roundUp(epsilon, epsilon < 1e6 ? Math.max(2, Math.floor(Math.log10(epsilon)) + 1) : 2);
+  if (rounded >= 1e6) return rounded.toExponential(1).replace('e+', 'e');
+  return rounded < 99.5 ? rounded.toPrecision(2) : String(Math.round(rounded));
+}
+
+/** The smallest number of so many significant digits that is not below `value`, but for float error; `value` is positive. */
+export function roundUp(value: number, digits: number): number {
+  const nearest = Number(value.toPrecision(digits));
+  if (!Number.isFinite(value) || nearest >= value * (1 - 1e-12)) return nearest;
+  const unit = 10 ** (Math.floor(Math.log10(value)) - digits + 1);
+  return Number((nearest + unit).toPrecision(digits));
 }
 
 /** A number with a few significant digits and no more: 0.6144, 7.226, 1.3e-7, 12345.7. */

@@ -6,6 +6,7 @@ import {
   formatMetric,
   formatPercent,
   formatRate,
+  roundUp,
   significant,
 } from './format.ts';
 import type { Report } from './model.ts';
@@ -42,7 +43,8 @@ function runSection({ run }: Report): string {
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],
     ['central optimizer', run.optimizer],
-    ['seed model', run.seedModel ?? 'none: federated learning started from random parameters'],
+    ['started from', run.start],
+    ['seed model', run.seedModel ?? 'none'],
     ['random seed', String(run.seed)],
     ...Object.entries(run.environment).map(([key, value]): [string, string] => [key, value]),
   ];
@@ -75,11 +77,16 @@ function accuracySection({ metric, before, after, overRounds }: AccuracySection)
 
 function privacySection(privacy: PrivacySection): string {
   const { sampling, clipping, noise } = privacy;
+  const subject = `released models, all ${formatCount(privacy.steps)} rounds together,`;
+  const claim =
+    noise.source === 'seeded'
+      ? `With secret noise and cohorts in place of the seeded ones of this simulation, the ${subject} would satisfy`
+      : `The ${subject} satisfy`;
   const statement =
-    `The released models, all ${formatCount(privacy.steps)} rounds together, satisfy **user-level (ε = ${formatEpsilon(privacy.epsilon)}, ` +
+    `${claim} **user-level (ε = ${formatEpsilon(privacy.epsilon)}, ` +
     `δ = ${significant(privacy.delta)})-differential privacy** with respect to ${ADJACENCY_WORDS[privacy.adjacency]}.`;
   const rows: [string, string][] = [
-    ['epsilon (ε)', `${significant(privacy.epsilon)} at δ = ${significant(privacy.delta)}`],
+    ['epsilon (ε)', `${significant(roundUp(privacy.epsilon, 4))} at δ = ${significant(privacy.delta)}`],
     ['adjacency', ADJACENCY_WORDS[privacy.adjacency]],
     ['mechanism', 'Gaussian noise, added once per central step to the exact sum of clipped client deltas'],
     [

@@ -42,13 +42,15 @@ export interface RunSection {
   readonly local: string;
   readonly optimizer: string;
   readonly seedModel: string | null;
+  /** Where the weights before any training came from. */
+  readonly start: string;
   /** Versions and machine, from the manifest. */
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** The report of a run, a pure function of the files in its directory. */
 export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Report {
-  const { population, dataset, model, seed: _sameAsConfig, ...rest } = manifest;
+  const { population, dataset, userMeaning: _inCaveats, model, seed: _sameAsConfig, ...rest } = manifest;
   const { rounds: plannedRounds, expectedCohort } = config.federation;
   const completedRounds = rounds.length > 0 ? rounds[rounds.length - 1].round : 0;
   const record = {
@@ -56,6 +58,8 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
     population,
     expectedCohort,
     seedModel: config.seedModel !== undefined,
+    startedFromFile: config.model.kind === 'onnx',
+    userMeaning: manifest.userMeaning,
     ledger,
   };
   const privacy = privacySection(record);
@@ -75,6 +79,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       local: `SGD, ${describe(config.local)}`,
       optimizer: describe(config.optimizer),
       seedModel: config.seedModel ? `central training on public examples: ${describe(config.seedModel)}` : null,
+      start: config.model.kind === 'onnx' ? `the weights in ${config.model.path}` : 'random weights',
       environment: singleValues(rest),
     },
     accuracy: accuracySection(rounds),

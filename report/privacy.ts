@@ -57,6 +57,10 @@ export interface PrivacyRecord {
   readonly population: number;
   readonly expectedCohort: number;
   readonly seedModel: boolean;
+  /** Whether the first weights came from the user's own ONNX file. */
+  readonly startedFromFile?: boolean;
+  /** What a user of this data set is, where it is not a person. */
+  readonly userMeaning?: string | undefined;
   readonly ledger: readonly LedgerEntry[];
 }
 
@@ -111,9 +115,8 @@ export function privacySection(
       ...protectionCaveat(epsilon),
       noiseSourceCaveat(settings.noiseSource),
       'Noise is added centrally: the server and its workers are trusted and see the deltas of single clients; the guarantee is against everybody who sees the released models of all rounds.',
-      record.seedModel
-        ? 'The seed model was trained on public examples, which this guarantee does not cover.'
-        : 'No seed model: no other data entered the training.',
+      startCaveat(record),
+      ...(record.userMeaning === undefined ? [] : [sentence(record.userMeaning)]),
       'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
       'Figures marked as not covered (losses, norms, cohort sizes, timing) were released without noise and are outside the guarantee.',
     ],
@@ -182,6 +185,15 @@ function protectionCaveat(epsilon: number): string[] {
   return [
     `An epsilon above ${WEAK_EPSILON} is a weak formal guarantee: it bounds what is learnt about a user only loosely.`,
   ];
+}
+
+function startCaveat({ seedModel, startedFromFile }: PrivacyRecord): string {
+  if (startedFromFile) {
+    return 'Training started from the weights of an ONNX file. The guarantee does not cover the data they were trained on; if those came from these users, their privacy loss adds to this one.';
+  }
+  return seedModel
+    ? 'The seed model was trained on public examples, which this guarantee does not cover.'
+    : 'Training started from random weights; no other data entered it.';
 }
 
 function noiseSourceCaveat(source: NoiseSource): string {

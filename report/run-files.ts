@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, DataError } from '../errors.ts';
 import { type LedgerEntry, parseLedger } from '../privacy/ledger.ts';
+import { checkpointRounds } from '../server/checkpoint.ts';
 import type { RoundRecord } from '../server/records.ts';
 import { parseRunConfig, type RunConfig } from '../server/run-config.ts';
 import { readLines } from '../server/run-directory.ts';
@@ -15,6 +16,8 @@ const manifest = z.looseObject({
   /** Sentences on data and model. */
   dataset: z.string().optional(),
   model: z.string().optional(),
+  /** What a user of this data set is, where it is not a person. */
+  userMeaning: z.string().optional(),
 });
 export type ReportManifest = z.infer<typeof manifest>;
 
@@ -42,11 +45,10 @@ export async function readRunFiles(directory: string): Promise<RunFiles> {
   const ledgerFile = join(directory, 'ledger.jsonl');
   const ledger = await readLedger(ledgerFile);
   const accounted = new Set(ledger.map(({ round }) => round));
-  const missing = rounds.find(({ round }) => round > 0 && !accounted.has(round));
-  if (missing) {
-    throw new DataError(
-      `${ledgerFile}: round ${missing.round} is missing, so epsilon would be too low; restore the file`,
-    );
+  const done = [...rounds.map(({ round }) => round), ...(await checkpointRounds(join(directory, 'checkpoints')))];
+  const missing = done.find((round) => round > 0 && !accounted.has(round));
+  if (missing !== undefined) {
+    throw new DataError(`${ledgerFile}: round ${missing} is missing, so epsilon would be too low; restore the file`);
   }
   return {
     config: await readConfig(join(directory, 'config.yaml')),
@@ -84,7 +86,8 @@ async function readLedger(file: string): Promise<LedgerEntry[]> {
     if (error.code === 'ENOENT') return ''; // stopped before the first central step
     throw new DataError(`${file}: cannot be read`, { cause: error });
   });
-  return parseLedger(text);
+  // A last line without its line feed was torn by a crash, before its noise was added.
+  return parseLedger(text.slice(0, text.lastIndexOf('\n') + 1));
 }
 
 /** Records in the order of rounds. A round that ran again after a crash gave the same model; its last record counts. */

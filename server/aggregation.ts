@@ -28,12 +28,15 @@ type ShardStatistics = Omit<ShardResult, 'sum'>;
  */
 export class RoundAggregator {
   readonly #layout: ParameterLayout;
+  readonly #clientNorm: number | undefined;
   readonly #sum: Float64Array;
   #shards: readonly (readonly number[])[] = [];
   #statistics: (ShardStatistics | undefined)[] = [];
 
-  constructor(layout: ParameterLayout) {
+  /** @param clientNorm largest norm of one client's contribution, in grid integers; undefined when deltas are not clipped */
+  constructor(layout: ParameterLayout, clientNorm?: number) {
     this.#layout = layout;
+    this.#clientNorm = clientNorm;
     this.#sum = new Float64Array(layout.size);
   }
 
@@ -108,6 +111,19 @@ export class RoundAggregator {
     if (result.contributed + result.rejectedNonFinite !== clients) {
       throw new ProtocolError(
         `shard ${shardIndex}: ${result.contributed} clients contributed and ${result.rejectedNonFinite} were rejected, but the shard has ${clients}`,
+      );
+    }
+    this.#checkNorm(shardIndex, result);
+  }
+
+  /** n clipped deltas cannot add up to a norm beyond n·C; a sum that does was not clipped as the guarantee assumes. */
+  #checkNorm(shardIndex: number, { sum, contributed }: ShardResult): void {
+    if (this.#clientNorm === undefined) return;
+    let squares = 0;
+    for (let i = 0; i < sum.length; i++) squares += sum[i] * sum[i];
+    if (!(Math.sqrt(squares) <= contributed * this.#clientNorm * (1 + 1e-9))) {
+      throw new ProtocolError(
+        `shard ${shardIndex}: its sum is larger than ${contributed} clipped deltas can be; a worker does not clip as configured, update it`,
       );
     }
   }

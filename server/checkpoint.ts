@@ -99,7 +99,7 @@ export async function newestCheckpoint(
 }
 
 /** Rounds with a checkpoint file, newest first. */
-async function checkpointRounds(directory: string): Promise<number[]> {
+export async function checkpointRounds(directory: string): Promise<number[]> {
   const names = await readdir(directory).catch(() => []);
   return names
     .map((name) => FILE_NAME.exec(name))

@@ -38,6 +38,12 @@ export class RunPrivacy {
     return ledgerEntry(round, this.settings.roundEvent);
   }
 
+  /** Largest norm that one client's clipped delta has on the grid; undefined without clipping. */
+  get clientNorm(): number | undefined {
+    const { mode, bound } = this.settings.clipping;
+    return mode === 'none' ? undefined : bound * this.grid.perUnit;
+  }
+
   /** Counts an entry of the ledger as spent. */
   spend(entry: LedgerEntry): void {
     this.#total.add(entry.event);
@@ -61,8 +67,15 @@ export class RunPrivacy {
 }
 
 /** The grid on which a run's client deltas are summed; workers and server must use the same. */
-export function aggregationGrid({ clipping, expectedCohort, population }: ResolvedPrivacy): ExactGrid {
-  return ExactGrid.forSum(clipping.bound, poissonCohortLimit(expectedCohort, population));
+export function aggregationGrid({
+  clipping,
+  expectedCohort,
+  population,
+  standardDeviation,
+}: ResolvedPrivacy): ExactGrid {
+  const largest = poissonCohortLimit(expectedCohort, population);
+  if (standardDeviation === null) return ExactGrid.forSum(clipping.bound, largest);
+  return ExactGrid.forNoisySum(clipping.bound, largest, standardDeviation);
 }
 
 function mechanismOf(

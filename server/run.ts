@@ -83,7 +83,7 @@ class Coordinator {
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
-    this.#aggregator = new RoundAggregator(layout);
+    this.#aggregator = new RoundAggregator(layout, this.#privacy.clientNorm);
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);

@@ -15,7 +15,7 @@ const RATE: EpsilonFlags = { noiseMultiplier: '1', samplingRate: '0.01', steps: 
 describe('dpfl privacy epsilon', () => {
   test('prints 7.2 for the headline of the paper, and what it was computed from', () => {
     const text = epsilonText(epsilonOfFlags(HEADLINE));
-    expect(text).toMatch(/^epsilon = 7\.2\n/);
+    expect(text).toMatch(/^epsilon ≈ 7\.2\n/);
     expect(text).toContain('q = S / K = 204,800 / 69,506,000 = 0.002947');
     // the paper prints order 3, but 4 gives the smaller epsilon, on its own list of orders too
     expect(text).toContain('order 4');

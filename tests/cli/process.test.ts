@@ -11,7 +11,7 @@ describeBuilt('the built command line', () => {
   test('privacy epsilon answers on stdout and exits 0', async () => {
     const { status, stdout, stderr } = await dpfl('privacy', 'epsilon', ...QUESTION.split(' '));
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(/^epsilon = 7\.2\n/);
+    expect(stdout).toMatch(/^epsilon ≈ 7\.2\n/);
   });
 
   test('--json prints one JSON object and nothing else', async () => {

@@ -51,6 +51,27 @@ describeBuilt('images', () => {
   );
 
   test(
+    'a run is not resumed over other data, whose user ids mean other users',
+    async () => {
+      writeConfig(join(directory, 'changed.yaml'), {
+        ...IMAGES,
+        name: 'changed',
+        data: { ...IMAGES.data, path: 'changing' },
+      });
+      writeImages(join(directory, 'changing'), 200, 20);
+      expect(await dpfl(['run', 'changed.yaml'], { cwd: directory })).toMatchObject({ status: 0 });
+      writeImages(join(directory, 'changing'), 190, 20);
+      const more = ['--resume', join('runs', 'changed-001'), '--set', 'federation.rounds=4'];
+      const { status, stderr } = await dpfl(['run', ...more], { cwd: directory });
+      expect({ status, stderr }).toMatchObject({
+        status: 2,
+        stderr: expect.stringContaining('the data is not what this run began with'),
+      });
+    },
+    PATIENCE,
+  );
+
+  test(
     "a run's model.onnx can be trained on as the user's own model, and inspected",
     async () => {
       // Relative to the configuration file, wherever the command is given.

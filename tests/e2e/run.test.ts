@@ -27,7 +27,7 @@ describeBuilt('dpfl run', () => {
     expect(stderr).toMatch(/^round 0\/3 .*WER \d/m);
     expect(stderr).toMatch(/^round 3\/3 .*loss \d.*WER \d.*ε \d.*clients\/s/m);
     expect(stdout).toMatch(/^WER +[\d.]+ % -> [\d.]+ % on 6 held-out examples$/m);
-    expect(stdout).toMatch(/^privacy +epsilon [\d.]+ at delta 0\.0001$/m);
+    expect(stdout).toMatch(/^privacy +epsilon [\d.]+ at delta 0\.0001 \(seeded noise/m);
     expect(stdout).toMatch(/accountant: Rényi DP/);
     expect(stdout).toContain(join('runs', 'tiny-001'));
   });

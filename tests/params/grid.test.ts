@@ -44,6 +44,22 @@ describe('ExactGrid', () => {
     expect(() => ExactGrid.forSum(1, 0)).toThrow(PrivacyError);
   });
 
+  test('a grid for noisy sums has room for the noise and is coarser than the noise draws', () => {
+    for (const [bound, cohort, std] of [
+      [0.1, 1200, 0.05],
+      [1, 180, 20],
+      [1, 100, 50],
+      [0.01, 1e6, 1e-4],
+      [3, 1, 1e6],
+    ]) {
+      const { step } = ExactGrid.forNoisySum(bound, cohort, std);
+      expect(std / step).toBeLessThanOrEqual(2 ** 31);
+      expect((cohort * bound + 13 * std) / step).toBeLessThan(2 ** 53);
+      expect(step).toBeGreaterThanOrEqual(ExactGrid.forSum(bound, cohort).step);
+    }
+    expect(() => ExactGrid.forNoisySum(1, 10, 0)).toThrow('standard deviation');
+  });
+
   test('average divides by the given (expected) cohort, in parameter units', () => {
     const grid = new ExactGrid(2 ** -10);
     const out = new Float32Array(2);

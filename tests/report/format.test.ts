@@ -5,22 +5,35 @@ import {
   formatEpsilon,
   formatMetric,
   metricOf,
+  roundUp,
   significant,
 } from '../../report/format.ts';
 
 describe('numbers as text', () => {
   test.each([
-    [7.226, '7.2'],
+    [7.226, '7.3'],
+    [7.2, '7.2'],
     [0.7485, '0.75'],
+    [0.10498, '0.11'],
     [41.98, '42'],
     [9.96, '10'],
     [7, '7.0'],
     [0, '0'],
     [99.9, '100'],
-    [364.1, '364'],
+    [364.1, '365'],
+    [999999.5, '1.0e6'],
     [1092000, '1.1e6'],
     [Number.POSITIVE_INFINITY, '∞'],
   ])('epsilon %d is %s', (value, text) => expect(formatEpsilon(value)).toBe(text));
+
+  test('a printed epsilon is never below the true one, and at most one unit of the last digit above', () => {
+    for (let i = 0; i < 2000; i++) {
+      const value = 10 ** (-4 + (12 * i) / 2000);
+      expect(Number(formatEpsilon(value))).toBeGreaterThanOrEqual(value * (1 - 1e-12));
+      expect(roundUp(value, 4)).toBeGreaterThanOrEqual(value * (1 - 1e-12));
+      expect(roundUp(value, 4)).toBeLessThanOrEqual(value * 1.0010001);
+    }
+  });
 
   test.each([
     [0.6144, 4, '0.6144'],

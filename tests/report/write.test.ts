@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -7,6 +7,7 @@ import { ConfigError, DataError } from '../../errors.ts';
 import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { writeReport } from '../../report/write.ts';
+import { checkpointName } from '../../server/checkpoint.ts';
 import { CONFIG, type Fixture, ledgerLine, roundRecord, writeRun } from './run-directory.ts';
 
 let root: string;
@@ -114,7 +115,7 @@ describe('a finished private run', () => {
     const text = summaryLines(report, directory).join('\n');
     expect(text).toContain('90.0 % -> 25.0 %');
     expect(text).toMatch(
-      /privacy +epsilon \d.*at delta 1e-6\n +adjacency: adding or removing .*\n +accountant: Rényi DP/,
+      /privacy +epsilon \d.*at delta 1e-6 \(seeded noise: for research, not for release\)\n +adjacency: adding or removing .*\n +accountant: Rényi DP/,
     );
     expect(text).toMatch(/extrapolated +epsilon .*not run/);
     expect(text).toContain(join(directory, 'report.md'));
@@ -154,6 +155,39 @@ describe('other runs', () => {
   test('a ledger without one of the rounds is refused: epsilon would be too low', async () => {
     const directory = run({ ledger: [1, 2, 4].map((round) => ledgerLine(round)) });
     await expect(writeReport(directory)).rejects.toThrow(/round 3 is missing, so epsilon would be too low/);
+  });
+
+  test('records and ledger that lost rounds which a checkpoint proves are refused', async () => {
+    const directory = run({ rounds: [], ledger: [] });
+    mkdirSync(join(directory, 'checkpoints'));
+    writeFileSync(join(directory, 'checkpoints', checkpointName(4)), '');
+    await expect(writeReport(directory)).rejects.toThrow(/round 4 is missing, so epsilon would be too low/);
+  });
+
+  test('a last ledger line torn by a crash is left out', async () => {
+    const directory = run();
+    const file = join(directory, 'ledger.jsonl');
+    const whole = await writeReport(directory);
+    writeFileSync(file, `${readFileSync(file, 'utf8')}{"round":5,"adj`);
+    expect((await writeReport(directory)).report.privacy).toEqual(whole.report.privacy);
+  });
+
+  test('weights from a file are neither called random nor covered by the guarantee', async () => {
+    const config = CONFIG.replace(/^model:.*$/m, 'model: { kind: onnx, path: mine.onnx }').replace(
+      /^seedModel.*$/m,
+      '',
+    );
+    const { markdown } = await reportOf({ config });
+    expect(markdown).toContain('the weights in mine.onnx');
+    expect(markdown).toContain('does not cover the data they were trained on');
+    expect(markdown).not.toMatch(/random weights|no other data/);
+  });
+
+  test('a data set whose users are not persons says so beside the guarantee', async () => {
+    const manifest = { population: 10000, userMeaning: 'A user here is a block of takes, not a person' };
+    const { report } = await reportOf({ manifest });
+    if (!report.privacy.guaranteed) throw new Error('no guarantee');
+    expect(report.privacy.caveats).toContain('A user here is a block of takes, not a person.');
   });
 
   test('a stopped run says how far it came and how to continue', async () => {

@@ -95,6 +95,29 @@ describe('RoundAggregator', () => {
   });
 });
 
+describe('a sum that is not made of clipped deltas', () => {
+  const shard = (sum: number[]): ShardResult => ({
+    ...shardResult(0, 2),
+    sum: Float64Array.from(sum),
+    contributed: 2,
+  });
+  const aggregator = (clientNorm?: number) => {
+    const created = new RoundAggregator(layout, clientNorm);
+    created.begin([[1, 2]]);
+    return created;
+  };
+
+  test('is refused when it is longer than its clients together can make it', () => {
+    const tooLong = [6, 0, 0, 0, 0, 0, 0, 9]; // norm √117 > 2 · 5
+    expect(() => aggregator(5).add(0, shard(tooLong))).toThrow('larger than 2 clipped deltas can be');
+    expect(() => aggregator().add(0, shard(tooLong))).not.toThrow();
+  });
+
+  test('is taken up to the bound itself', () => {
+    expect(() => aggregator(5).add(0, shard([6, 0, 0, 0, 0, 0, 0, 8]))).not.toThrow();
+  });
+});
+
 describe('pseudoGradient', () => {
   test('divides by the expected cohort, whatever number came', () => {
     const grid = new ExactGrid(2 ** -10);

@@ -19,6 +19,7 @@ export const task: WorkerTask = {
   seed: 1,
   local: localConfig.parse({ steps: 1, batchSize: 1, learningRate: 0.1 }),
   clipping: { mode: 'global', bound: 1 },
+  dataFingerprint: 'fixture',
   gridStep: 2 ** -20,
   layers,
 };

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { FederatedDataset } from '../data/dataset.ts';
+import { ConfigError, DataError } from '../errors.ts';
+import type { ParameterLayout } from '../params/layout.ts';
+import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
+import type { RunConfig } from '../server/run-config.ts';
+import { RunDirectory } from '../server/run-directory.ts';
+import { type ManifestFacts, runManifest } from './manifest.ts';
+import type { Progress } from './progress.ts';
+
+/** Which run directory is wanted. */
+export interface RunDirectoryRequest {
+  readonly config: RunConfig;
+  /** Run directory to continue, instead of making a new one. */
+  readonly resume?: string;
+  readonly progress: Pick<Progress, 'note'>;
+}
+
+/** What the directory's manifest says of data and model. */
+export interface RunSubject {
+  readonly dataset: FederatedDataset;
+  readonly dataFingerprint: string;
+  readonly layout: ParameterLayout;
+}
+
+/** A run directory, and where in it to continue. */
+export interface OpenedRun {
+  readonly directory: RunDirectory;
+  readonly resumeFrom?: Checkpoint;
+}
+
+/**
+ * Makes a new run directory with its configuration and manifest, or opens one to resume.
+ * @throws ConfigError when there is nothing to resume, or the data or the model are not those the run began with
+ * @throws DataError when the manifest of a resumed run is damaged
+ */
+export async function openRunDirectory(request: RunDirectoryRequest, subject: RunSubject): Promise<OpenedRun> {
+  const { config, resume, progress } = request;
+  const facts = manifestFacts(config, subject);
+  if (resume === undefined) {
+    const directory = await RunDirectory.create(config.output, config.name);
+    await directory.write('config.yaml', stringify(config));
+    await directory.write('manifest.json', `${JSON.stringify(runManifest(facts), undefined, 2)}\n`);
+    return { directory };
+  }
+  const directory = await RunDirectory.open(resume);
+  const warn = (damaged: DataError) => progress.note(`warning: ${damaged.message}`);
+  const resumeFrom = await newestCheckpoint(directory.checkpoints, warn);
+  if (!resumeFrom) throw new ConfigError(`${resume}: there is no checkpoint to resume from; start the run again`);
+  await requireSameSubject(directory, facts);
+  // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
+  await directory.write('config.yaml', stringify(config));
+  return { directory, resumeFrom };
+}
+
+function manifestFacts(config: RunConfig, { dataset, dataFingerprint, layout }: RunSubject): ManifestFacts {
+  return {
+    seed: config.seed,
+    population: dataset.population,
+    dataset: dataset.description,
+    ...(dataset.userMeaning === undefined ? {} : { userMeaning: dataset.userMeaning }),
+    dataFingerprint,
+    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters`,
+    parameters: layout.size,
+    layout: layout.fingerprint(),
+  };
+}
+
+/** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */
+async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
+  const file = join(directory.path, 'manifest.json');
+  let manifest: Partial<ManifestFacts>;
+  try {
+    manifest = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw new DataError(`${file}: cannot be read; restore it or start a new run`, { cause });
+  }
+  if (manifest.dataFingerprint !== facts.dataFingerprint || manifest.population !== facts.population) {
+    throw new ConfigError(`${directory.path}: the data is not what this run began with; restore it or start a new run`);
+  }
+  if (manifest.layout !== facts.layout) {
+    throw new ConfigError(
+      `${directory.path}: the model is not what this run began with; restore it or start a new run`,
+    );
+  }
+}
