@@ -1,6 +1,9 @@
 /** Jest runs the TypeScript sources as native ES modules; swc strips the types. */
 export default {
   testEnvironment: '<rootDir>/tests/support/node-environment.mjs',
+  // End-to-end tests mostly wait for processes: use every core.
+  maxWorkers: '100%',
+  reporters: ['default', '<rootDir>/tests/support/closing-line.mjs'],
   testMatch: ['<rootDir>/tests/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
