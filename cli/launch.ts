@@ -14,6 +14,7 @@ import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { Evaluator } from '../server/evaluation.ts';
+import { requireFeasibleTargets } from '../server/feasible-targets.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
@@ -139,6 +140,7 @@ function prepare(config: RunConfig): Prepared {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
   const model = buildModel(config.model, dataset.task, config.seed);
+  if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
