@@ -14,7 +14,8 @@ for (const parent of Object.values(lock.packages)) {
     if (lock.packages[key]) continue;
     const os = systems.find((each) => name.includes(`-${each}`));
     const cpu = processors.find((each) => name.includes(`-${each}`));
-    if (!os || !cpu || !/^\d/.test(version)) throw new Error(`${name}@${version}: not a platform's package; install it`);
+    if (!os || !cpu || !/^\d/.test(version))
+      throw new Error(`${name}@${version}: not a platform's package; install it`);
     const libc = os === 'linux' ? { libc: [name.includes('musl') ? 'musl' : 'glibc'] } : {};
     lock.packages[key] = { version, cpu: [cpu], ...(parent.dev && { dev: true }), ...libc, optional: true, os: [os] };
   }

@@ -214,6 +214,28 @@ export const movementShapes: Record<string, ShapeRule> = {
     return same({ dtype, shape: [productOfDims(shape.slice(0, axis)), productOfDims(shape.slice(axis))] });
   },
   GatherElements: (context) => same({ dtype: context.input(0).dtype, shape: context.input(1).shape }),
+  GatherND: (context) => {
+    const { dtype, shape } = context.input(0);
+    const indices = context.input(1).shape;
+    const depth = indices.at(-1);
+    if (typeof depth !== 'number') throw context.fail('the last size of the indices must be known');
+    const skipped = intAttribute(context.node, 'batch_dims', 0) + depth;
+    return same({ dtype, shape: [...indices.slice(0, -1), ...shape.slice(skipped)] });
+  },
+  DepthToSpace: (context) => {
+    const { dtype, shape } = context.input(0);
+    const size = intAttribute(context.node, 'blocksize', 1);
+    const [batch, depth, height, width] = shape as [Dim, Dim, Dim, Dim];
+    const spatial = [multiplyDims(height, size), multiplyDims(width, size)];
+    return same({ dtype, shape: [batch, floorDivideDims(depth, size * size), ...spatial] });
+  },
+  SpaceToDepth: (context) => {
+    const { dtype, shape } = context.input(0);
+    const size = intAttribute(context.node, 'blocksize', 1);
+    const [batch, channels, height, width] = shape as [Dim, Dim, Dim, Dim];
+    const spatial = [floorDivideDims(height, size), floorDivideDims(width, size)];
+    return same({ dtype, shape: [batch, multiplyDims(channels, size * size), ...spatial] });
+  },
   ScatterElements: like(0),
   ScatterND: like(0),
   ReverseSequence: like(0),

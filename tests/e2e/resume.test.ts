@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command, describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
 import { listening } from './support/listening.ts';
-import { cleanUp, fingerprints, type Outcome, outcomeOf, records, tinyDirectory, untilRound } from './support/tiny-run.ts';
+import {
+  cleanUp,
+  fingerprints,
+  type Outcome,
+  outcomeOf,
+  records,
+  tinyDirectory,
+  untilRound,
+} from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 
