@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
+import { decompositionOf } from './decompose.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
@@ -49,6 +50,14 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
     const { attributes, inputs } = canonical(b, node, names);
     if (model.opset < 13 && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
       names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
+      continue;
+    }
+    const decomposition = decompositionOf(node.op);
+    if (decomposition) {
+      names.set(
+        node.outputs[0]!,
+        b.within(node.name, () => decomposition.write(b, node, inputs, model.opset)),
+      );
       continue;
     }
     const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
@@ -113,6 +122,10 @@ export function findProblems(graph: Graph): NodeProblem[] {
     }
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
+    const decomposition = decompositionOf(node.op);
+    const problem = decomposition?.problem?.(node);
+    if (problem) return [{ node, problem }];
+    if (decomposition) return [];
     if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
     if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
     return [];
