@@ -52,6 +52,11 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
       names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
       continue;
     }
+    const joined = node.op === 'Concat' ? joinedConstants(b, inputs) : undefined;
+    if (joined) {
+      names.set(node.outputs[0]!, joined);
+      continue;
+    }
     const decomposition = decompositionOf(node.op);
     if (decomposition) {
       names.set(
@@ -97,6 +102,14 @@ function canonical(
   // Up to operator set 17 the number of outputs alone said that a split is even.
   if (node.op === 'Split' && !inputs[1]) attributes.num_outputs = int(node.outputs.length);
   return { attributes, inputs };
+}
+
+/** The scales of a Resize, which exporters write as a Concat of constant float32 vectors. */
+function joinedConstants(b: GraphBuilder, inputs: readonly string[]): string | undefined {
+  const parts = inputs.map((input) => b.constantTensor(input));
+  if (!parts.every((part) => part?.dtype === 'float32' && part.dims.length === 1)) return undefined;
+  const values = parts.flatMap((part) => Array.from(part!.data as Float32Array));
+  return b.constant(float32Tensor([values.length], values));
 }
 
 /** Up to operator set 12 a softmax ran over all axes from `axis` (default 1) on, taken together. */

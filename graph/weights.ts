@@ -22,7 +22,7 @@ export function weightNames(graph: Graph, initializers: readonly string[]): stri
   const isWeight = (name: string) => {
     const tensor = graph.constants.get(name)!;
     if (tensor.dtype !== 'float32' || tensor.dims.length === 0 || set.has(name)) return false;
-    return tensor.data.length > 1 || (tensor.data.length === 1 && !/^(onnx::|constant|\d)/i.test(name));
+    return tensor.data.length > 1 || (tensor.data.length === 1 && !/^(onnx::|constant|\d+$)/i.test(name));
   };
   const found = initializers.filter(isWeight);
   return found.length > 0 ? found : [...graph.constants.keys()].filter(isWeight);

@@ -34,7 +34,7 @@ describeBuilt('the built command line', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  test.each(['run', 'server', 'worker', 'report', 'privacy epsilon', 'model inspect'])(
+  test.each(['run', 'server', 'worker', 'report', 'privacy epsilon', 'model inspect', 'model grad'])(
     '%s --help has examples',
     async (name) => {
       const { status, stdout } = await dpfl(...name.split(' '), '--help');
