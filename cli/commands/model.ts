@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { addCheckCommand } from './model-check.ts';
+import { addCompileCommand } from './model-compile.ts';
 import { addGradientsCommand } from './model-gradients.ts';
 
 /** `dpfl model …`: whether dpfl can train an ONNX model, what its layers are, and what its gradients are. */
@@ -25,5 +27,7 @@ Examples:
       const inspection = inspectModelFile(file);
       process.stdout.write(options.json ? `${JSON.stringify(inspection, null, 2)}\n` : inspectionText(inspection));
     });
+  addCheckCommand(model);
   addGradientsCommand(model);
+  addCompileCommand(model);
 }
