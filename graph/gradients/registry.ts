@@ -50,3 +50,8 @@ export function isFlat(op: string): boolean {
 export function differentiableOperators(): string[] {
   return [...rules.keys()].sort();
 }
+
+/** Every operator without a gradient, in alphabetical order. */
+export function flatOperators(): string[] {
+  return [...flat].sort();
+}
