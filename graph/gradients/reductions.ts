@@ -63,6 +63,11 @@ export const reductionRules: readonly GradientRule[] = [
     return mul(c.b, softmax, restoreAxes(c, c.dy));
   }),
   unaryRule('ReduceProd', ['x0'], productGradient),
+  // Every element enters the sums from its own on, which are summed from the other end.
+  unaryRule('CumSum', ['x1'], ({ b, node, dy }) => {
+    const reverse = { kind: 'int', value: 1 - intAttribute(node, 'reverse', 0) } as const;
+    return b.op('CumSum', [dy, node.inputs[1]!], { ...node.attributes, reverse });
+  }),
   extremeRule('ReduceMax'),
   extremeRule('ReduceMin'),
 ];

@@ -24,6 +24,16 @@ const productOfZeros: GradientCase = {
   attributes: dropped,
 };
 
+const cumulative: GradientCase[] = [0, 1].flatMap((reverse) =>
+  [0, 1].map((exclusive) => ({
+    title: `reverse ${reverse}, exclusive ${exclusive}`,
+    op: 'CumSum',
+    inputs: [real([2, 3]), int64Tensor([], [reverse - 1])],
+    attributes: { reverse: int(reverse), exclusive: int(exclusive) },
+    linear: true,
+  })),
+);
+
 export const reductionCases: readonly GradientCase[] = Object.entries(inputs)
   .flatMap(([op, input]): GradientCase[] => [
     { title: 'all axes', op, inputs: [input([2, 3])] },
@@ -45,4 +55,4 @@ export const reductionCases: readonly GradientCase[] = Object.entries(inputs)
       attributes: dropped,
     },
   ])
-  .concat(productOfZeros);
+  .concat(productOfZeros, cumulative);
