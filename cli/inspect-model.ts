@@ -1,6 +1,7 @@
 import { DpflError } from '../errors.ts';
 import { bindModel, type Objective } from '../graph/binding.ts';
 import { compileTraining } from '../graph/compile.ts';
+import { decompositionOf } from '../graph/decompose.ts';
 import { layersOf } from '../graph/forward.ts';
 import { gradientRule } from '../graph/gradients/registry.ts';
 import { findProblems } from '../graph/import.ts';
@@ -70,7 +71,7 @@ export function inspectModelFile(file: string): ModelInspection {
 function operatorsOf(nodes: readonly Node[], refused: ReadonlySet<string>): ModelInspection['operators'] {
   const operators: Record<string, { nodes: number; gradient: GradientKind }> = {};
   for (const { op } of nodes) {
-    const gradient = refused.has(op) ? 'missing' : gradientRule(op) ? 'rule' : 'none needed';
+    const gradient = refused.has(op) ? 'missing' : gradientRule(op) || decompositionOf(op) ? 'rule' : 'none needed';
     operators[op] = { nodes: (operators[op]?.nodes ?? 0) + 1, gradient };
   }
   return operators;

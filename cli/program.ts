@@ -32,6 +32,8 @@ Examples:
   $ dpfl report runs/quickstart-001                write a run's report again
   $ dpfl privacy epsilon --noise-multiplier 1 --expected-cohort 1000 --population 1000000 --steps 2000 --delta 1e-9
   $ dpfl model inspect model.onnx                  can dpfl train this model?
+  $ dpfl model check model.onnx                    what does a training step cost?
+  $ dpfl model grad model.onnx --case case.json    loss and gradients of one batch
 
 Every command explains itself: dpfl run --help
 Exit codes: 0 done, 1 a bug in dpfl, 2 a mistake in configuration, flags or data, 130 interrupted`,

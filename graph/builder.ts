@@ -93,7 +93,7 @@ export class GraphBuilder {
     this.shared.names.add(unique);
     this.constants.set(unique, tensor);
     this.types.set(unique, { dtype: tensor.dtype, shape: tensor.dims });
-    if (isInteger(tensor.dtype) && tensor.dims.length <= 1 && count <= 1024) {
+    if (isInteger(tensor.dtype) && tensor.dims.length <= 2 && count <= 1024) {
       this.integers.set(unique, Array.from(tensor.data as ArrayLike<number | bigint>, Number));
     }
     if (content) this.shared.constantsByContent.set(content, unique);
@@ -134,7 +134,7 @@ export class GraphBuilder {
     return this.findType(name) !== undefined;
   }
 
-  /** The elements of an integer scalar or vector, when they are known (numbers or symbolic dimensions). */
+  /** The elements of an integer scalar, vector or matrix (row by row), when they are known (numbers or symbolic dimensions). */
   knownIntegers(name: string): readonly Dim[] | undefined {
     return this.integers.get(name) ?? this.parent?.knownIntegers(name);
   }
@@ -172,9 +172,9 @@ export class GraphBuilder {
       inferred.types[0]!.dtype === 'int64' &&
       !options.outputNames
     ) {
-      return [
-        this.constant(int64Tensor(inferred.types[0]!.shape.length === 0 ? [] : [values.length], values as number[])),
-      ];
+      const { shape } = inferred.types[0]!;
+      const dims = shape.length < 2 ? shape.map(() => values.length) : (shape as number[]);
+      return [this.constant(int64Tensor(dims, values as number[]))];
     }
     for (const [i, output] of outputs.entries()) {
       if (output === '') continue;

@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
+import { decompositionOf } from './decompose.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
@@ -51,6 +52,19 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
       names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
       continue;
     }
+    const joined = node.op === 'Concat' ? joinedConstants(b, inputs) : undefined;
+    if (joined) {
+      names.set(node.outputs[0]!, joined);
+      continue;
+    }
+    const decomposition = decompositionOf(node.op);
+    if (decomposition) {
+      names.set(
+        node.outputs[0]!,
+        b.within(node.name, () => decomposition.write(b, node, inputs, model.opset)),
+      );
+      continue;
+    }
     const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
     const written = b.node(node.op, inputs, attributes, {
       outputs: asked,
@@ -90,6 +104,14 @@ function canonical(
   return { attributes, inputs };
 }
 
+/** The scales of a Resize, which exporters write as a Concat of constant float32 vectors. */
+function joinedConstants(b: GraphBuilder, inputs: readonly string[]): string | undefined {
+  const parts = inputs.map((input) => b.constantTensor(input));
+  if (!parts.every((part) => part?.dtype === 'float32' && part.dims.length === 1)) return undefined;
+  const values = parts.flatMap((part) => Array.from(part!.data as Float32Array));
+  return b.constant(float32Tensor([values.length], values));
+}
+
 /** Up to operator set 12 a softmax ran over all axes from `axis` (default 1) on, taken together. */
 function flatSoftmax(b: GraphBuilder, node: Node, x: string): string {
   const raw = intAttribute(node, 'axis', 1);
@@ -113,6 +135,10 @@ export function findProblems(graph: Graph): NodeProblem[] {
     }
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
+    const decomposition = decompositionOf(node.op);
+    const problem = decomposition?.problem?.(node);
+    if (problem) return [{ node, problem }];
+    if (decomposition) return [];
     if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
     if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
     return [];

@@ -109,5 +109,10 @@ export function float32Tensor(dims: readonly number[], data: ArrayLike<number>):
 }
 
 export function int64Tensor(dims: readonly number[], data: readonly number[]): Tensor {
-  return { dtype: 'int64', dims, data: BigInt64Array.from(data, (value) => BigInt(value)) };
+  return { dtype: 'int64', dims, data: BigInt64Array.from(data, saturated) };
+}
+
+/** The largest int64, by which exporters mean "to the end", becomes 2⁶³ as a number, which would wrap around. */
+function saturated(value: number): bigint {
+  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value);
 }

@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
+import { addCheckCommand } from './model-check.ts';
+import { addCompileCommand } from './model-compile.ts';
+import { addGradientsCommand } from './model-gradients.ts';
 
-/** `dpfl model inspect <file>`: whether dpfl can train an ONNX model, and what its layers are. */
+/** `dpfl model …`: whether dpfl can train an ONNX model, what its layers are, and what its gradients are. */
 export function addModelCommand(program: Command): void {
   const model = program.command('model').summary('look at ONNX models').description('Look at ONNX models.');
   model
@@ -24,4 +27,7 @@ Examples:
       const inspection = inspectModelFile(file);
       process.stdout.write(options.json ? `${JSON.stringify(inspection, null, 2)}\n` : inspectionText(inspection));
     });
+  addCheckCommand(model);
+  addGradientsCommand(model);
+  addCompileCommand(model);
 }

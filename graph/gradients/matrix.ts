@@ -1,5 +1,6 @@
 import type { GraphBuilder } from '../builder.ts';
-import { type Attributes, floatAttribute, intAttribute } from '../ir.ts';
+import { einsumEquation } from '../einsum.ts';
+import { type Attributes, floatAttribute, intAttribute, text } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, scale } from './rule.ts';
 
@@ -58,7 +59,29 @@ function gemmGradients({ b, x, dy, needs, node }: GradientContext): Gradients {
   return [needs(0) ? gradientA() : undefined, needs(1) ? gradientB() : undefined, needs(2) ? gradientC() : undefined];
 }
 
+/**
+ * The gradient of an operand is the product of dy with the other operands, by the same subscripts. A subscript that only this operand
+ * has was summed: its gradient is repeated along it.
+ */
+function einsumGradients({ b, node, dy, needs }: GradientContext): Gradients {
+  const ranks = node.inputs.map((input) => b.rank(input));
+  const { operands, result } = einsumEquation(node, ranks);
+  return operands.map((operand, i) => {
+    if (!needs(i)) return undefined;
+    const others = operands.filter((_, j) => j !== i);
+    const available = [result, ...others].join('');
+    const kept = [...operand].filter((letter) => available.includes(letter)).join('');
+    const equation = text(`${[result, ...others].join()}->${kept}`);
+    const inputs = [dy, ...node.inputs.filter((_, j) => j !== i)];
+    const product = b.op('Einsum', inputs, { equation });
+    const summed = [...operand].flatMap((letter, axis) => (available.includes(letter) ? [] : [axis]));
+    if (summed.length === 0) return product;
+    return b.op('Expand', [b.op('Unsqueeze', [product, b.axes(summed)]), b.shapeOf(node.inputs[i]!)]);
+  });
+}
+
 export const matrixRules: readonly GradientRule[] = [
   { op: 'MatMul', reads: ['x0', 'x1'], gradient: matMulGradients },
   { op: 'Gemm', reads: ['x0', 'x1'], gradient: gemmGradients },
+  { op: 'Einsum', reads: ['x'], gradient: einsumGradients },
 ];

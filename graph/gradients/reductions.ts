@@ -31,6 +31,19 @@ function extremeRule(op: string): GradientRule {
   });
 }
 
+/** The product of all other elements, which stays right where some of them are 0. */
+function productGradient(c: GradientContext): string {
+  const { b, x, dy } = c;
+  const axes = b.axes(axesOf(c));
+  if (axesOf(c).length === 0) return dy;
+  const isZero = b.op('Cast', [b.op('Equal', [x(0), b.scalar(0)])], { to: { kind: 'int', value: 1 } });
+  const nonZero = b.op('Add', [x(0), isZero]);
+  const otherZeros = b.op('Sub', [b.op('ReduceSum', [isZero, axes]), isZero]);
+  const others = div(b, b.op('ReduceProd', [nonZero, axes]), nonZero);
+  const product = b.op('Where', [b.op('Equal', [otherZeros, b.scalar(0)]), others, b.scalar(0)]);
+  return mul(b, restoreAxes(c, dy), product);
+}
+
 export const reductionRules: readonly GradientRule[] = [
   unaryRule('ReduceSum', [], (c) => expandToInput(c, c.dy)),
   unaryRule('ReduceMean', [], (c) => {
@@ -48,6 +61,12 @@ export const reductionRules: readonly GradientRule[] = [
   unaryRule('ReduceLogSumExp', ['x0', 'y0'], (c) => {
     const softmax = c.b.op('Exp', [c.b.op('Sub', [c.x(0), restoreAxes(c, c.y())])]);
     return mul(c.b, softmax, restoreAxes(c, c.dy));
+  }),
+  unaryRule('ReduceProd', ['x0'], productGradient),
+  // Every element enters the sums from its own on, which are summed from the other end.
+  unaryRule('CumSum', ['x1'], ({ b, node, dy }) => {
+    const reverse = { kind: 'int', value: 1 - intAttribute(node, 'reverse', 0) } as const;
+    return b.op('CumSum', [dy, node.inputs[1]!], { ...node.attributes, reverse });
   }),
   extremeRule('ReduceMax'),
   extremeRule('ReduceMin'),

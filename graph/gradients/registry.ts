@@ -1,11 +1,14 @@
 import { activationRules } from './activations.ts';
 import { arithmeticRules } from './arithmetic.ts';
 import { convolutionRules } from './convolution.ts';
+import { indexingRules } from './indexing.ts';
 import { matrixRules } from './matrix.ts';
 import { movementRules } from './movement.ts';
 import { normalisationRules } from './normalisation.ts';
 import { poolingRules } from './pooling.ts';
+import { rearrangementRules } from './rearrangement.ts';
 import { reductionRules } from './reductions.ts';
+import { resizeRules } from './resize.ts';
 import type { GradientRule } from './rule.ts';
 import { softmaxRules } from './softmax.ts';
 
@@ -19,6 +22,9 @@ const families = [
   softmaxRules,
   reductionRules,
   movementRules,
+  indexingRules,
+  rearrangementRules,
+  resizeRules,
 ];
 
 const rules = new Map<string, GradientRule>(families.flat().map((rule) => [rule.op, rule]));
@@ -43,4 +49,9 @@ export function isFlat(op: string): boolean {
 /** Every operator with a gradient rule, in alphabetical order. */
 export function differentiableOperators(): string[] {
   return [...rules.keys()].sort();
+}
+
+/** Every operator without a gradient, in alphabetical order. */
+export function flatOperators(): string[] {
+  return [...flat].sort();
 }

@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ModelError } from '../../errors.ts';
-import type { Attribute, Graph, Model, Node, Tensor, Value } from '../ir.ts';
+import {
+  type Attribute,
+  float32Tensor,
+  type Graph,
+  int64Tensor,
+  type Model,
+  type Node,
+  type Tensor,
+  type Value,
+} from '../ir.ts';
+import { weightNames } from '../weights.ts';
 import {
   type AttributeProto,
   attributeType,
@@ -39,19 +49,6 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   return { graph, opset: Number(opset?.version ?? 1), weights: weightNames(graph, initializers) };
 }
 
-/**
- * The tensors to train: float32 initializers with more than one element. Tables written as Constant nodes are not weights, unless
- * the file has no initializers at all.
- */
-function weightNames(graph: Graph, initializers: readonly string[]): string[] {
-  const isWeight = (name: string) => {
-    const tensor = graph.constants.get(name)!;
-    return tensor.dtype === 'float32' && tensor.dims.length > 0 && tensor.data.length > 1;
-  };
-  const found = initializers.filter(isWeight);
-  return found.length > 0 ? found : [...graph.constants.keys()].filter(isWeight);
-}
-
 function decodeGraph(proto: GraphProto, source: string, folder: string): Graph {
   const constants = new Map<string, Tensor>();
   for (const tensor of proto.initializer ?? []) {
@@ -60,8 +57,8 @@ function decodeGraph(proto: GraphProto, source: string, folder: string): Graph {
   const nodes: Node[] = [];
   for (const [index, node] of (proto.node ?? []).entries()) {
     const decoded = decodeNode(node, index, source, folder);
-    const value = decoded.attributes.value;
-    if (decoded.op === 'Constant' && value?.kind === 'tensor') constants.set(decoded.outputs[0]!, value.value);
+    const value = decoded.op === 'Constant' ? constantOf(decoded) : undefined;
+    if (value) constants.set(decoded.outputs[0]!, value);
     else nodes.push(decoded);
   }
   return {
@@ -72,6 +69,17 @@ function decodeGraph(proto: GraphProto, source: string, folder: string): Graph {
     nodes,
     constants,
   };
+}
+
+/** The tensor of a Constant node, in any of its numeric spellings. */
+function constantOf({ attributes }: Node): Tensor | undefined {
+  const { value, value_int, value_ints, value_float, value_floats } = attributes;
+  if (value?.kind === 'tensor') return value.value;
+  if (value_int?.kind === 'int') return int64Tensor([], [value_int.value]);
+  if (value_ints?.kind === 'ints') return int64Tensor([value_ints.value.length], value_ints.value);
+  if (value_float?.kind === 'float') return float32Tensor([], [value_float.value]);
+  if (value_floats?.kind === 'floats') return float32Tensor([value_floats.value.length], value_floats.value);
+  return undefined;
 }
 
 function decodeNode(proto: NodeProto, index: number, source: string, folder: string): Node {

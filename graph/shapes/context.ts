@@ -3,7 +3,7 @@ import type { Dim, Node, Tensor, ValueType } from '../ir.ts';
 
 export interface Inferred {
   readonly types: readonly ValueType[];
-  /** Elements of the first output when it is an integer scalar or vector whose values are known. */
+  /** Elements of the first output when it is an integer scalar, vector or matrix (row by row) whose values are known. */
   readonly integers?: readonly Dim[];
 }
 

@@ -35,6 +35,35 @@ function broadcast(context: ShapeContext, dtype: DataType): ValueType {
 
 const unary: ShapeRule = (context) => same(context.input(0));
 const numeric: ShapeRule = (context) => same(broadcast(context, context.input(0).dtype));
+
+/** Equal is also decided on known integers: exporters compare target shapes with −1. A symbolic size is never negative. */
+const equal: ShapeRule = (context) => {
+  const type = broadcast(context, 'bool');
+  const a = context.integers(0);
+  const b = context.integers(1);
+  if (!a || !b || type.shape.length > 1) return same(type);
+  const compare = (x: Dim, y: Dim): number | undefined => {
+    if (x === y) return 1;
+    if (typeof x === 'number' && typeof y === 'number') return 0;
+    return [x, y].some((size) => typeof size === 'number' && size < 0) ? 0 : undefined;
+  };
+  const integers = Array.from({ length: Math.max(a.length, b.length) }, (_, i) =>
+    compare(a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!),
+  );
+  return integers.every((value) => value !== undefined) ? { types: [type], integers } : same(type);
+};
+
+/** Where, also between known integers. */
+const where: ShapeRule = (context) => {
+  const type = broadcast(context, context.input(1).dtype);
+  const [condition, yes, no] = [context.integers(0), context.integers(1), context.integers(2)];
+  if (!condition || !yes || !no || type.shape.length > 1) return same(type);
+  const length = Math.max(condition.length, yes.length, no.length);
+  const at = (values: readonly Dim[], i: number) => values[values.length === 1 ? 0 : i]!;
+  const integers = Array.from({ length }, (_, i) => (at(condition, i) === 0 ? at(no, i) : at(yes, i)));
+  return { types: [type], integers };
+};
+
 const comparison: ShapeRule = (context) => same(broadcast(context, 'bool'));
 
 /** A broadcasting operator that is also carried out on known integers, for shape arithmetic. */
@@ -53,15 +82,13 @@ function arithmetic(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
 }
 
 const unaryOperators =
-  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu QuickGelu';
-const numericOperators = 'Pow Max Min Sum Mean PRelu';
+  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
+const numericOperators = 'Pow Max Min Sum Mean';
 
 export const elementwiseShapes: Record<string, ShapeRule> = {
   ...Object.fromEntries(unaryOperators.split(' ').map((op) => [op, unary])),
   ...Object.fromEntries(numericOperators.split(' ').map((op) => [op, numeric])),
-  ...Object.fromEntries(
-    'Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor'.split(' ').map((op) => [op, comparison]),
-  ),
+  ...Object.fromEntries('Greater GreaterOrEqual Less LessOrEqual And Or Xor'.split(' ').map((op) => [op, comparison])),
   Add: arithmetic(addDims),
   Sub: arithmetic(subtractDims),
   Mul: arithmetic(multiplyDims),
@@ -72,7 +99,8 @@ export const elementwiseShapes: Record<string, ShapeRule> = {
   }),
   Identity: (context) => ({ types: [context.input(0)], integers: context.integers(0) }),
   IsNaN: (context) => same({ ...context.input(0), dtype: 'bool' }),
-  Where: (context) => same(broadcast(context, context.input(1).dtype)),
+  Equal: equal,
+  Where: where,
   Dropout: (context) => ({ types: [context.input(0), { ...context.input(0), dtype: 'bool' }] }),
   Cast: (context) => {
     const dtype = dataTypeOf(intAttribute(context.node, 'to', 1), `node '${context.node.name}'`);

@@ -1,3 +1,4 @@
+import { einsumEquation, subscriptSizes } from '../einsum.ts';
 import { type Dim, intAttribute } from '../ir.ts';
 import { type ShapeContext, type ShapeRule, same } from './context.ts';
 import { broadcastShapes } from './elementwise.ts';
@@ -22,7 +23,18 @@ const matMul: ShapeRule = (context) => {
   return same({ dtype: left.dtype, shape: [...batch, ...rows, ...columns] });
 };
 
+const einsum: ShapeRule = (context) => {
+  const shapes = context.node.inputs.map((_, i) => context.input(i).shape);
+  const equation = einsumEquation(
+    context.node,
+    shapes.map((shape) => shape.length),
+  );
+  const sizes = subscriptSizes(context.node, equation, shapes);
+  return same({ dtype: context.input(0).dtype, shape: [...equation.result].map((letter) => sizes.get(letter)!) });
+};
+
 export const matrixShapes: Record<string, ShapeRule> = {
+  Einsum: einsum,
   MatMul: matMul,
   FusedMatMul: matMul,
   Gemm: (context) => {

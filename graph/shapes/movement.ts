@@ -21,13 +21,22 @@ const reshape: ShapeRule = (context) => {
   if (typeof before === 'number' && typeof after === 'number' && before !== after) {
     throw context.fail(`[${shape}] has ${before} elements, [${resolved}] has ${after}`);
   }
-  return { types: [{ dtype, shape: resolved }], integers: resolved.length <= 1 ? context.integers(0) : undefined };
+  const whole = resolved.every((size) => typeof size === 'number');
+  const foldable = resolved.length <= 1 || (resolved.length === 2 && whole);
+  return { types: [{ dtype, shape: resolved }], integers: foldable ? context.integers(0) : undefined };
 };
 
 const transpose: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const order = intsAttribute(context.node, 'perm') ?? shape.map((_, i) => shape.length - 1 - i);
-  return same({ dtype, shape: order.map((axis) => shape[axis]!) });
+  const type = { dtype, shape: order.map((axis) => shape[axis]!) };
+  const values = context.integers(0);
+  const [rows, columns] = shape;
+  if (!values || shape.length !== 2 || typeof rows !== 'number' || typeof columns !== 'number' || order[0] === 0) {
+    return { types: [type], integers: order.every((axis, i) => axis === i) ? values : undefined };
+  }
+  const integers = values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!);
+  return { types: [type], integers };
 };
 
 const squeeze: ShapeRule = (context) => {
@@ -72,15 +81,29 @@ const slice: ShapeRule = (context) => {
     const axis = normaliseAxis(raw, shape.length);
     result[axis] = slicedDim(context, shape[axis]!, starts?.[i], ends?.[i], steps[i]!, axis);
   }
-  const values = context.integers(0);
-  const numbers = [starts?.[0], ends?.[0]];
-  const foldable =
-    values && shape.length === 1 && steps[0] === 1 && numbers.every((value) => typeof value === 'number');
-  return {
-    types: [{ dtype, shape: result }],
-    integers: foldable ? values.slice(numbers[0] as number, numbers[1] as number) : undefined,
-  };
+  return { types: [{ dtype, shape: result }], integers: slicedIntegers(context, axes, starts?.[0], steps[0]!, result) };
 };
+
+/** Known integers cut along their first axis; exporters turn the pads of an image around in this way. */
+function slicedIntegers(
+  context: ShapeContext,
+  axes: readonly number[],
+  start: Dim | undefined,
+  step: number,
+  result: readonly Dim[],
+): Dim[] | undefined {
+  const values = context.integers(0);
+  const { shape } = context.input(0);
+  const [rows, columns = 1] = shape;
+  const [length] = result;
+  if (!values || shape.length === 0 || shape.length > 2 || axes.length !== 1) return undefined;
+  if (normaliseAxis(axes[0]!, shape.length) !== 0 || typeof columns !== 'number') return undefined;
+  if (typeof rows !== 'number' || typeof start !== 'number' || typeof length !== 'number') return undefined;
+  const first = Math.min(Math.max(start < 0 ? start + rows : start, 0), step < 0 ? rows - 1 : rows);
+  return Array.from({ length }, (_, i) => first + i * step).flatMap((row) =>
+    values.slice(row * columns, (row + 1) * columns),
+  );
+}
 
 /** ends at or beyond this mean "to the end" in exported models. */
 const farEnd = 2 ** 31 - 1;
@@ -214,6 +237,28 @@ export const movementShapes: Record<string, ShapeRule> = {
     return same({ dtype, shape: [productOfDims(shape.slice(0, axis)), productOfDims(shape.slice(axis))] });
   },
   GatherElements: (context) => same({ dtype: context.input(0).dtype, shape: context.input(1).shape }),
+  GatherND: (context) => {
+    const { dtype, shape } = context.input(0);
+    const indices = context.input(1).shape;
+    const depth = indices.at(-1);
+    if (typeof depth !== 'number') throw context.fail('the last size of the indices must be known');
+    const skipped = intAttribute(context.node, 'batch_dims', 0) + depth;
+    return same({ dtype, shape: [...indices.slice(0, -1), ...shape.slice(skipped)] });
+  },
+  DepthToSpace: (context) => {
+    const { dtype, shape } = context.input(0);
+    const size = intAttribute(context.node, 'blocksize', 1);
+    const [batch, depth, height, width] = shape as [Dim, Dim, Dim, Dim];
+    const spatial = [multiplyDims(height, size), multiplyDims(width, size)];
+    return same({ dtype, shape: [batch, floorDivideDims(depth, size * size), ...spatial] });
+  },
+  SpaceToDepth: (context) => {
+    const { dtype, shape } = context.input(0);
+    const size = intAttribute(context.node, 'blocksize', 1);
+    const [batch, channels, height, width] = shape as [Dim, Dim, Dim, Dim];
+    const spatial = [floorDivideDims(height, size), floorDivideDims(width, size)];
+    return same({ dtype, shape: [batch, multiplyDims(channels, size * size), ...spatial] });
+  },
   ScatterElements: like(0),
   ScatterND: like(0),
   ReverseSequence: like(0),

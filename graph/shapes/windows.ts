@@ -1,6 +1,6 @@
 import { addDims, floorDivideDims, multiplyDims, subtractDims } from '../dims.ts';
 import { type Dim, intAttribute, intsAttribute, type Node, stringAttribute } from '../ir.ts';
-import { type ShapeContext, type ShapeRule, same } from './context.ts';
+import { normaliseAxis, type ShapeContext, type ShapeRule, same } from './context.ts';
 
 /** The attributes of a sliding window, with every default filled in; one entry per spatial axis. */
 export interface Window {
@@ -91,6 +91,13 @@ const globalPool: ShapeRule = (context) => {
   return same({ dtype, shape: shape.map((dim, axis) => (axis < 2 ? dim : 1)) });
 };
 
+function scaledDim(context: ShapeContext, dim: Dim, scale: number): Dim {
+  if (typeof dim === 'number') return Math.floor(dim * scale);
+  if (!Number.isInteger(scale))
+    throw context.fail(`an unknown size cannot be scaled by ${scale}; fix it when exporting`);
+  return multiplyDims(dim, scale);
+}
+
 export const windowShapes: Record<string, ShapeRule> = {
   Conv: (context) => {
     const { dtype, shape } = context.input(0);
@@ -103,6 +110,10 @@ export const windowShapes: Record<string, ShapeRule> = {
     return same({ dtype, shape: [shape[0]!, weight[0]!, ...windowOutput(convolutionWindow(context), shape.slice(2))] });
   },
   ConvTranspose: (context) => {
+    const auto = stringAttribute(context.node, 'auto_pad', 'NOTSET');
+    if (intsAttribute(context.node, 'output_shape') || !['NOTSET', 'VALID'].includes(auto)) {
+      throw context.fail('output_shape and auto_pad SAME are not supported; export it with pads and output_padding');
+    }
     const { dtype, shape } = context.input(0);
     const weight = context.input(1).shape;
     const window = convolutionWindow(context);
@@ -120,11 +131,17 @@ export const windowShapes: Record<string, ShapeRule> = {
   AveragePool: pool,
   Resize: (context) => {
     const { dtype, shape } = context.input(0);
+    const axes = intsAttribute(context.node, 'axes') ?? shape.map((_, axis) => axis);
+    const result = [...shape];
+    const sizes = context.integers(3);
     const scales = context.hasInput(2) ? context.constant(2) : undefined;
-    if (!scales) throw context.fail('constant scales are needed');
-    const factors = Array.from(scales.data as Float32Array);
-    if (!factors.every(Number.isInteger)) throw context.fail('the scales must be whole numbers');
-    return same({ dtype, shape: shape.map((dim, axis) => multiplyDims(dim, factors[axis]!)) });
+    for (const [i, axis] of axes.entries()) {
+      const at = normaliseAxis(axis, shape.length);
+      if (sizes) result[at] = sizes[i]!;
+      else if (scales && scales.data.length > 0) result[at] = scaledDim(context, shape[at]!, Number(scales.data[i]));
+      else throw context.fail('constant scales or sizes are needed');
+    }
+    return same({ dtype, shape: result });
   },
   GlobalAveragePool: globalPool,
   GlobalMaxPool: globalPool,

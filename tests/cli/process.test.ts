@@ -34,12 +34,19 @@ describeBuilt('the built command line', () => {
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
-  test.each(['run', 'server', 'worker', 'report', 'privacy epsilon', 'model inspect'])(
-    '%s --help has examples',
-    async (name) => {
-      const { status, stdout } = await dpfl(...name.split(' '), '--help');
-      expect(status).toBe(0);
-      expect(stdout).toMatch(new RegExp(`Examples:\\n  \\$ dpfl ${name} `));
-    },
-  );
+  test.each([
+    'run',
+    'server',
+    'worker',
+    'report',
+    'privacy epsilon',
+    'model inspect',
+    'model grad',
+    'model check',
+    'model compile',
+  ])('%s --help has examples', async (name) => {
+    const { status, stdout } = await dpfl(...name.split(' '), '--help');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Examples:\\n  \\$ dpfl ${name} `));
+  });
 });

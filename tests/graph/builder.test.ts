@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../errors.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
-import { float, int } from '../../graph/ir.ts';
+import { float, int, int64Tensor, ints } from '../../graph/ir.ts';
 
 describe('a graph builder', () => {
   test('writes a pure node once', () => {
@@ -54,6 +54,30 @@ describe('a graph builder', () => {
     const graph = b.build('g', [kept]);
     expect(graph.nodes.map(({ op }) => op)).toEqual(['Add']);
     expect([...graph.constants.values()].map(({ data }) => Array.from(data as Float32Array))).toEqual([[1]]);
+  });
+
+  test('folds the pads of an image as exporters turn them around', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 2, 5, 6]);
+    // Width first, then height, each before and after; then zeros for the channels and the batch.
+    const zeros = b.op('ConstantOfShape', [b.axes([4])], { value: { kind: 'tensor', value: int64Tensor([1], [0]) } });
+    const pairs = b.reshape(b.op('Concat', [b.axes([1, 0, 2, 3]), zeros], { axis: int(0) }), [-1, 2]);
+    const turned = b.op('Slice', [pairs, b.axes([-1]), b.axes([-(2 ** 63)]), b.axes([0]), b.axes([-1])]);
+    const pads = b.reshape(b.op('Transpose', [turned], { perm: ints([1, 0]) }), [-1]);
+    expect(b.knownIntegers(pads)).toEqual([0, 0, 2, 1, 0, 0, 3, 0]);
+    expect(b.shape(b.op('Pad', [x, pads]))).toEqual(['n', 2, 10, 7]);
+    expect(b.nodes.map(({ op }) => op)).toEqual(['Pad']);
+  });
+
+  test('folds the target of an Expand, in which −1 keeps a size', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 1, 3]);
+    const batch = b.op('Shape', [x], { start: int(0), end: int(1) });
+    const target = b.op('Concat', [batch, b.axes([4, -1])], { axis: int(0) });
+    const keep = b.op('Equal', [target, b.axes([-1, -1, -1])]);
+    const sizes = b.op('Where', [keep, b.axes([1, 1, 1]), target]);
+    expect(b.knownIntegers(sizes)).toEqual(['n', 4, 1]);
+    expect(b.shape(b.op('Expand', [x, sizes]))).toEqual(['n', 4, 3]);
   });
 
   test('keeps what only a subgraph reads', () => {

@@ -4,21 +4,27 @@ import { hasShapeRule } from '../../../graph/shapes/infer.ts';
 import { activationCases } from './cases/activations.ts';
 import { arithmeticCases } from './cases/arithmetic.ts';
 import { convolutionCases } from './cases/convolution.ts';
+import { indexingCases } from './cases/indexing.ts';
 import { matrixCases } from './cases/matrix.ts';
 import { movementCases } from './cases/movement.ts';
 import { normalisationCases } from './cases/normalisation.ts';
 import { poolingCases } from './cases/pooling.ts';
+import { rearrangementCases } from './cases/rearrangement.ts';
 import { reductionCases } from './cases/reductions.ts';
+import { resizeCases } from './cases/resize.ts';
 import { softmaxCases } from './cases/softmax.ts';
 
 const cases = [
   activationCases,
   arithmeticCases,
   convolutionCases,
+  indexingCases,
   matrixCases,
   movementCases,
   normalisationCases,
   poolingCases,
+  rearrangementCases,
+  resizeCases,
   reductionCases,
   softmaxCases,
 ].flat();

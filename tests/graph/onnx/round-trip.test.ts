@@ -4,7 +4,17 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../../errors.ts';
 import { GraphBuilder } from '../../../graph/builder.ts';
-import { type Attribute, float32Tensor, int, ints, type Model, type Tensor } from '../../../graph/ir.ts';
+import {
+  type Attribute,
+  float32Tensor,
+  type Graph,
+  int,
+  int64Tensor,
+  ints,
+  type Model,
+  type Node,
+  type Tensor,
+} from '../../../graph/ir.ts';
 import { decodeModel, readModelFile } from '../../../graph/onnx/read.ts';
 import { modelProto } from '../../../graph/onnx/schema.ts';
 import { encodeModel } from '../../../graph/onnx/write.ts';
@@ -187,4 +197,18 @@ describe('external data', () => {
     expect(() => decodeModel(file('../secret.bin'), 'model.onnx', '/tmp')).toThrow(/lies outside the model's folder/);
     expect(() => decodeModel(file('/etc/hostname'), 'model.onnx', '/tmp')).toThrow(/lies outside the model's folder/);
   });
+});
+
+test.each([
+  ['value_int', { kind: 'int', value: 5 }, int64Tensor([], [5])],
+  ['value_ints', { kind: 'ints', value: [2, -1] }, int64Tensor([2], [2, -1])],
+  ['value_float', { kind: 'float', value: 0.5 }, float32Tensor([], [0.5])],
+  ['value_floats', { kind: 'floats', value: [0.5, 2] }, float32Tensor([2], [0.5, 2])],
+] as const)('a Constant node may spell its tensor as %s', (name, attribute, expected) => {
+  const nodes: Node[] = [
+    { name: 'c', op: 'Constant', domain: '', inputs: [], outputs: ['c'], attributes: { [name]: attribute } },
+    { name: 'i', op: 'Identity', domain: '', inputs: ['c'], outputs: ['y'], attributes: {} },
+  ];
+  const graph: Graph = { name: 'g', inputs: [], outputs: [], nodes, constants: new Map() };
+  expect(decodeModel(encodeModel({ graph, opset: 17, weights: [] }), 'm').graph.constants.get('c')).toEqual(expected);
 });

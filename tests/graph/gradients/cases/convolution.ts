@@ -101,8 +101,36 @@ const twoDimensional: GradientCase[] = [
   }),
 ];
 
+const transposed = (title: string, settings: Settings): GradientCase => ({
+  ...conv(title, { ...settings, bias: false }),
+  op: 'ConvTranspose',
+  inputs: [
+    real(settings.input, { shape: settings.shape ?? settings.input }),
+    real(settings.weight),
+    real([settings.weight[1]! * (settings.attributes?.group?.kind === 'int' ? settings.attributes.group.value : 1)]),
+  ],
+});
+
+const transposedCases: GradientCase[] = [
+  transposed('1-D', { input: [2, 3, 4], weight: [3, 2, 3] }),
+  transposed('1-D, strided, padded, dilated, of unknown length', {
+    input: [2, 2, 4],
+    shape: ['batch', 2, 'frames'],
+    weight: [2, 3, 3],
+    attributes: { strides: ints([2]), pads: ints([1, 2]), dilations: ints([2]) },
+  }),
+  transposed('2-D with output padding', {
+    input: [2, 2, 3, 3],
+    weight: [2, 2, 3, 3],
+    attributes: { strides: ints([2, 2]), pads: ints([1, 1, 1, 1]), output_padding: ints([1, 1]) },
+  }),
+  transposed('2-D in groups', { input: [1, 4, 3, 2], weight: [4, 1, 2, 2], attributes: { group: int(2) } }),
+  transposed('2-D with many channels', { input: [1, 2, 2, 2], weight: [2, 16, 2, 2] }),
+];
+
 export const convolutionCases: readonly GradientCase[] = [
   ...oneDimensional,
   ...twoDimensional,
+  ...transposedCases,
   conv('3-D', { input: [1, 2, 3, 3, 3], weight: [2, 2, 2, 2, 2], attributes: { strides: ints([1, 2, 1]) } }),
 ];

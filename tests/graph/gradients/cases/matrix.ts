@@ -1,4 +1,4 @@
-import { type Attributes, float, int } from '../../../../graph/ir.ts';
+import { type Attributes, float, int, text } from '../../../../graph/ir.ts';
 import { type GradientCase, real, type Variable } from '../../../support/gradient-case.ts';
 
 const product = (title: string, a: Variable, b: Variable): GradientCase => ({
@@ -68,9 +68,35 @@ const gemms: GradientCase[] = [0, 1].flatMap((transA) =>
   ),
 );
 
+const einsum = (equation: string, ...inputs: Variable[]): GradientCase => ({
+  title: equation,
+  op: 'Einsum',
+  inputs,
+  attributes: { equation: text(equation) },
+  linear: true,
+});
+
+const einsums: GradientCase[] = [
+  einsum('ij,jk->ik', real([2, 3]), real([3, 4])),
+  einsum(
+    'bhqd,bhkd->bhqk',
+    real([2, 2, 3, 2], { shape: ['n', 2, 't', 2] }),
+    real([2, 2, 4, 2], { shape: ['n', 2, 'u', 2] }),
+  ),
+  einsum('bqd,hde->bhqe', real([2, 3, 2]), real([2, 2, 3])),
+  einsum('ij->ji', real([2, 3])),
+  einsum('ij->i', real([2, 3])),
+  einsum('ij->', real([2, 3])),
+  einsum('ij,kj', real([2, 3]), real([4, 3])),
+  einsum('i,j->ij', real([2]), real([3])),
+  einsum('ij,jk,kl->il', real([2, 2]), real([2, 3]), real([3, 2])),
+  einsum('...ij,...jk->...ik', real([2, 2, 3]), real([2, 3, 2])),
+];
+
 export const matrixCases: readonly GradientCase[] = [
   ...products,
   ...gemms,
+  ...einsums,
   gemm('no bias', [real([2, 3]), real([3, 4])]),
   gemm('a row as bias', [real([2, 3]), real([3, 4]), real([4])]),
   gemm('a column as bias', [real([2, 3]), real([3, 4]), real([2, 1])]),

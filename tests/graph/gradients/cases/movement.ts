@@ -109,6 +109,7 @@ const slices: GradientCase[] = [
   slice('no axes named', real([4, 3]), vector(1, 0), vector(3, 2)),
   slice('a step', real([2, 7]), vector(1), vector(7), vector(1), vector(2)),
   slice('a negative start', real([5]), vector(-3), vector(2 ** 31), vector(0)),
+  slice('an end at the largest int64', real([2, 5]), vector(1), vector(2 ** 63), vector(1)),
   slice('a negative end', real([2, 5]), vector(0), vector(-2), vector(-1)),
   slice('backwards', real([5]), vector(-1), vector(-(2 ** 40)), vector(0), vector(-1)),
   slice('backwards by two', real([2, 6]), vector(4), vector(0), vector(1), vector(-2)),

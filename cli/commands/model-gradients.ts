@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+
+/** `dpfl model grad <file>`: loss and gradients of one batch, to compare with another framework. */
+export function addGradientsCommand(model: Command): void {
+  model
+    .command('grad')
+    .argument('<file>', 'ONNX file')
+    .requiredOption('--case <file>', 'JSON file with the inputs, the loss and its target')
+    .option('-o, --output <file>', 'write the JSON here instead of to stdout')
+    .summary('loss and gradients of one batch, to compare with another framework')
+    .description(
+      'Runs one forward and backward pass and writes the loss and the gradient of every trainable tensor as JSON.\n\n' +
+        'The case: {"inputs": {name: tensor}, "loss": {"kind": "cross-entropy" | "ctc" | "mse" | "bce", "output": name,\n' +
+        '"target": tensor, "input_lengths"?: tensor, "target_lengths"?: tensor}}, where a tensor is {"dims": [...],\n' +
+        '"type": "float32" | "int64", "data": [...]}. Every loss is a mean, as PyTorch reduces it. CTC: targets [batch,\n' +
+        'length] padded with the blank 0; a target that does not fit its frames adds nothing.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ dpfl model grad model.onnx --case case.json
+  $ dpfl model grad model.onnx --case case.json -o out.json`,
+    )
+    .action(async (file: string, options: { case: string; output?: string }) => {
+      const { modelGradientsOfFiles } = await import('../model-gradients.ts');
+      const text = `${JSON.stringify(await modelGradientsOfFiles(file, options.case))}\n`;
+      if (!options.output) {
+        process.stdout.write(text);
+        return;
+      }
+      const { writeOutput } = await import('../write-output.ts');
+      writeOutput(options.output, text);
+    });
+}

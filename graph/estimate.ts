@@ -1,0 +1,144 @@
+import { ModelError } from '../errors.ts';
+import { GraphBuilder, namesRead } from './builder.ts';
+import { differentiate } from './differentiate.ts';
+import { einsumEquation, subscriptSizes } from './einsum.ts';
+import { layersOf } from './forward.ts';
+import { writeForward } from './import.ts';
+import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+
+/** Sizes that a model leaves open, as an estimate takes them. */
+export interface AssumedSizes {
+  /** Examples of a mini-batch: every symbolic first dimension of an input. */
+  readonly batch: number;
+  /** Every other symbolic dimension of an input, such as frames. */
+  readonly length: number;
+}
+
+/** What one local step on one mini-batch costs. */
+export interface StepEstimate {
+  /** Weights, gradients, updated weights, and the activations that are alive at once at most. */
+  readonly bytes: number;
+  readonly activationBytes: number;
+  /** Of matrix products and convolutions, per example: forward pass, and forward and backward together. */
+  readonly forwardFlop: number;
+  readonly trainingFlop: number;
+}
+
+/**
+ * Estimates a training step from the shapes of its values, without running it.
+ * @throws ModelError when the model cannot be differentiated
+ */
+export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
+  const layers = layersOf(model);
+  if (layers.length === 0)
+    throw new ModelError('the model has no float32 weights to train; keep weights as initializers');
+  const b = new GraphBuilder();
+  const names = new Map(layers.map(({ name, shape }) => [name, b.input(name, 'float32', shape)]));
+  const wanted = new Set(names.values());
+  for (const { name, dtype, shape } of model.graph.inputs) {
+    const fixed = shape.map((size, axis) =>
+      typeof size === 'number' ? size : axis === 0 ? sizes.batch : sizes.length,
+    );
+    names.set(name, b.input(name, dtype, fixed));
+  }
+  const nodes = writeForward(b, model, names);
+  const output = model.graph.outputs.find(({ dtype }) => dtype === 'float32');
+  if (!output)
+    throw new ModelError('the model has no floating-point output to train; export it with its logits as output');
+  const logits = names.get(output.name)!;
+  const forward = b.build('forward', [logits]);
+  const seed = b.input(b.unique('seed'), 'float32', b.shape(logits));
+  const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted).values()];
+  const step = b.build('step', gradients);
+  const typeOf = (name: string) => b.type(name);
+  const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const activationBytes = peakBytes(step, typeOf);
+  return {
+    bytes: 12 * parameters + activationBytes,
+    activationBytes,
+    forwardFlop: productFlop(forward, typeOf) / sizes.batch,
+    trainingFlop: productFlop(step, typeOf) / sizes.batch,
+  };
+}
+
+const elementBytes: Readonly<Record<DataType, number>> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  int64: 8,
+  int32: 4,
+  bool: 1,
+  uint8: 1,
+  int8: 1,
+  string: 0,
+};
+
+/** Outputs that share the memory of their input. */
+const views = new Set('Reshape Flatten Squeeze Unsqueeze Identity'.split(' '));
+
+/** The most bytes of node outputs alive at once, in the order of the nodes; the graph's outputs are left out. */
+function peakBytes(graph: Graph, typeOf: (name: string) => ValueType): number {
+  const owner = new Map<string, string>();
+  const owned = (name: string) => owner.get(name) ?? name;
+  const lastRead = new Map<string, number>();
+  for (const [i, node] of graph.nodes.entries()) {
+    if (views.has(node.op)) owner.set(node.outputs[0]!, owned(node.inputs[0]!));
+    for (const name of namesRead(node)) lastRead.set(owned(name), i);
+  }
+  const kept = new Set(graph.outputs.map(({ name }) => owned(name)));
+  const freed = new Map<number, string[]>();
+  for (const [name, at] of lastRead) freed.set(at, [...(freed.get(at) ?? []), name]);
+  const alive = new Map<string, number>();
+  let bytes = 0;
+  let peak = 0;
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const name of views.has(node.op) ? [] : node.outputs) {
+      if (name === '' || kept.has(name)) continue;
+      const { dtype, shape } = typeOf(name);
+      alive.set(name, elementBytes[dtype] * count(shape));
+      bytes += alive.get(name)!;
+    }
+    peak = Math.max(peak, bytes);
+    for (const name of freed.get(i) ?? []) {
+      bytes -= alive.get(name) ?? 0;
+      alive.delete(name);
+    }
+  }
+  return peak;
+}
+
+/** Number of elements; sizes known only at run time count as 1. */
+function count(shape: readonly Dim[]): number {
+  return shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);
+}
+
+/** Multiplications and additions of all matrix products and convolutions. */
+function productFlop(graph: Graph, typeOf: (name: string) => ValueType): number {
+  return graph.nodes.reduce((sum, node) => sum + 2 * multiplications(node, (name) => typeOf(name).shape), 0);
+}
+
+function multiplications(node: Node, shapeOf: (name: string) => readonly Dim[]): number {
+  const [x, w] = node.inputs as [string, string];
+  const output = () => count(shapeOf(node.outputs[0]!));
+  const transposedLeft = node.attributes.transA?.kind === 'int' && node.attributes.transA.value === 1;
+  switch (node.op) {
+    case 'MatMul':
+    case 'FusedMatMul':
+    case 'Gemm':
+      return output() * count([shapeOf(x).at(transposedLeft ? -2 : -1) ?? 1]);
+    case 'Conv':
+      return output() * count(shapeOf(w).slice(1));
+    case 'ConvTranspose':
+      return count(shapeOf(x)) * count(shapeOf(w).slice(1));
+    case 'Einsum': {
+      const shapes = node.inputs.map(shapeOf);
+      const equation = einsumEquation(
+        node,
+        shapes.map((shape) => shape.length),
+      );
+      return count([...subscriptSizes(node, equation, shapes).values()]);
+    }
+    default:
+      return 0;
+  }
+}

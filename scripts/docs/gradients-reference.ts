@@ -1,0 +1,67 @@
+import { decomposedOperators, decompositionOf } from '../../graph/decompose.ts';
+import { differentiableOperators, flatOperators, gradientRule } from '../../graph/gradients/registry.ts';
+
+/** The page docs/gradients.md, from the registry of gradient rules. */
+export function gradientsReference(): string {
+  const rules = differentiableOperators().map((op) => {
+    const reads = gradientRule(op)!.reads.map(spelled);
+    return `| ${op} | ${reads.length > 0 ? reads.join(', ') : 'nothing'} |`;
+  });
+  const decomposed = decomposedOperators().map((op) => `| ${op} | ${decompositionOf(op)!.into} |`);
+  return `# Gradients
+
+*Written by \`npm run docs\` from the registry in graph/gradients. Do not edit by hand.*
+
+dpfl trains ONNX models of operator sets 11 to 21 whose weights are float32 initializers. \`dpfl model check model.onnx\` says
+whether a model can be trained and names every node that stands in the way; \`dpfl model grad model.onnx --case case.json\` writes the
+loss and every gradient of one batch, to compare with another framework.
+
+## Operators with a gradient rule
+
+${rules.length} operators. The second column says what the backward pass reads, and therefore keeps in memory, besides the gradient of
+the output.
+
+| operator | the backward pass reads |
+|---|---|
+${rules.join('\n')}
+
+## Operators that are taken apart on import
+
+| operator | becomes |
+|---|---|
+${decomposed.join('\n')}
+
+## Operators without a gradient
+
+Nothing is differentiated through these; shape arithmetic among them is folded where the sizes are known.
+
+${flatOperators().join(', ')}
+
+Control flow in a forward graph (If, Loop, Scan) is refused.
+
+## Adding an operator
+
+1. Shape: an entry in the family's file in graph/shapes gives the type of the outputs from those of the inputs.
+2. Rule: an entry in the family's file in graph/gradients, here that of Sigmoid, whose backward pass reads its output:
+
+   \`\`\`ts
+   unaryRule('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
+   \`\`\`
+
+   A rule writes nodes with the builder \`b\` and returns the gradient of every input, \`undefined\` for one that has none or was not asked
+   for (\`needs(i)\`). \`unbroadcast\` sums a gradient over broadcast axes; axes may have symbolic sizes.
+3. Cases: an entry in tests/graph/gradients/cases. Each case is compared with central finite differences, and a rule without a case
+   fails the test suite:
+
+   \`\`\`ts
+   { title: 'elementwise', op: 'Sigmoid', inputs: [real([2, 5])] },
+   \`\`\`
+
+An operator that is a short formula of others goes into graph/decompose.ts instead, and needs neither shape nor rule.
+`;
+}
+
+function spelled(value: string): string {
+  const what = value.startsWith('x') ? 'input' : 'output';
+  return value.length > 1 ? `${what} ${value.slice(1)}` : `${what}s`;
+}

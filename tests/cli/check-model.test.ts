@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { checkModelFile, checkText } from '../../cli/check-model.ts';
+import { compileModelFile } from '../../cli/compile-model.ts';
+import { float32Tensor, type Model } from '../../graph/ir.ts';
+import { decodeModel } from '../../graph/onnx/read.ts';
+import { encodeModel } from '../../graph/onnx/write.ts';
+
+const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url));
+const assumed = { batch: 10, length: 100 };
+
+test('an exported model is trainable, with memory and compute', () => {
+  const check = checkModelFile(fixture('vision-transformer.opset17.folded.onnx'), assumed);
+  expect({ trainable: check.trainable, layers: check.layers.length }).toEqual({ trainable: true, layers: 32 });
+  expect(check.estimate!.trainingFlop).toBeGreaterThan(2 * check.estimate!.forwardFlop);
+  expect(checkText(check)).toMatch(/onnx: trainable\nlayers {6}32, [\d,]+ parameters\noperators .*\nmemory .*MiB/);
+});
+
+test('a model that cannot be trained: every node in the way, in one line', () => {
+  const node = (op: string, from: string, to: string) => ({
+    name: `my ${op}`,
+    op,
+    domain: '',
+    inputs: [from],
+    outputs: [to],
+    attributes: {},
+  });
+  const graph = {
+    name: 'g',
+    inputs: [{ name: 'x', dtype: 'float32' as const, shape: ['n', 2] }],
+    outputs: [{ name: 'y', dtype: 'float32' as const, shape: ['n', 2] }],
+    nodes: [
+      { ...node('MatMul', 'x', 'm'), inputs: ['x', 'w'] },
+      node('Hardmax', 'm', 'h'),
+      node('NonMaxSuppression', 'h', 'y'),
+    ],
+    constants: new Map([['w', float32Tensor([2, 2], [1, 2, 3, 4])]]),
+  };
+  const model: Model = { graph, opset: 17, weights: ['w'] };
+  const folder = mkdtempSync(join(tmpdir(), 'dpfl-check-'));
+  try {
+    const file = join(folder, 'model.onnx');
+    writeFileSync(file, encodeModel(model));
+    const check = checkModelFile(file, assumed);
+    expect(check).toMatchObject({ trainable: false, estimate: null });
+    expect(check.reason).toMatch(
+      /^[^\n]*Hardmax \('my Hardmax'\)[^\n]*NonMaxSuppression \('my NonMaxSuppression'\)[^\n]*$/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.each([
+  ['resnet-group-norm.opset13.onnx', 'data/image'],
+  ['wav2letter.opset13.onnx', 'data/features'],
+])('%s compiles into a training step whose nodes say what they are the gradient of', (name, field) => {
+  const { graph } = decodeModel(compileModelFile(fixture(name)), 'step.onnx');
+  expect(graph.inputs.map((input) => input.name)).toContain(field);
+  const body = graph.nodes.find(({ op }) => op === 'Loop')!.attributes.body;
+  const names = body?.kind === 'graph' ? body.value.nodes.map((node) => node.name) : [];
+  expect(names.filter((each) => each.startsWith('grad/')).length).toBeGreaterThan(10);
+});

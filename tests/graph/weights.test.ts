@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import { float32Tensor, int64Tensor, type Node, type Tensor } from '../../graph/ir.ts';
+import { weightNames } from '../../graph/weights.ts';
+
+const node = (op: string, inputs: string[]): Node => ({
+  name: op,
+  op,
+  domain: '',
+  inputs,
+  outputs: ['y'],
+  attributes: {},
+});
+
+function namesOf(nodes: Node[], constants: Record<string, Tensor>, initializers = Object.keys(constants)): string[] {
+  return weightNames(
+    { name: 'g', inputs: [], outputs: [], nodes, constants: new Map(Object.entries(constants)) },
+    initializers,
+  );
+}
+
+const vector = (length: number) => float32Tensor([length], new Float32Array(length));
+
+test('float32 initializers are weights; scalars, integers and Constant nodes are not', () => {
+  const constants = { w: vector(3), table: vector(3), scalar: float32Tensor([], [1]), index: int64Tensor([2], [0, 1]) };
+  expect(namesOf([], constants, ['w', 'scalar', 'index'])).toEqual(['w']);
+});
+
+test('a file without float32 initializers has its weights in Constant nodes', () => {
+  expect(namesOf([], { w: vector(3), index: int64Tensor([2], [0, 1]) }, ['index'])).toEqual(['w']);
+});
+
+test('one element is a weight when somebody named it, such as the bias of one output', () => {
+  expect(namesOf([], { 'fc.bias': vector(1), 'onnx::Mul_31': vector(1), 45: vector(1) })).toEqual(['fc.bias']);
+});
+
+test('running statistics and scales of a resize are not weights', () => {
+  const nodes = [node('BatchNormalization', ['x', 's', 'b', 'mean', 'var']), node('Resize', ['x', '', 'scales'])];
+  const constants = { s: vector(3), b: vector(3), mean: vector(3), var: vector(3), scales: vector(4) };
+  expect(namesOf(nodes, constants)).toEqual(['s', 'b']);
+});
