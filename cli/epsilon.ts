@@ -75,7 +75,10 @@ export function epsilonOfFlags(flags: EpsilonFlags): EpsilonAnswer {
   return { noiseMultiplier, ...sampling, steps, statement, moments: statement.accountant === 'rdp' ? null : byMoments };
 }
 
-function samplingOf(flags: EpsilonFlags): Pick<EpsilonAnswer, 'samplingRate' | 'cohort'> {
+/** q, from either way of giving it. */
+export function samplingOf(
+  flags: Pick<EpsilonFlags, 'samplingRate' | 'expectedCohort' | 'population'>,
+): Pick<EpsilonAnswer, 'samplingRate' | 'cohort'> {
   const given = flags.expectedCohort ?? flags.population;
   if (flags.samplingRate !== undefined) {
     if (given !== undefined) {
@@ -101,7 +104,8 @@ function samplingOf(flags: EpsilonFlags): Pick<EpsilonAnswer, 'samplingRate' | '
   return { samplingRate: samplingRate(expected, population), cohort: { expected, population } };
 }
 
-function positive(flag: string, text: string | undefined): number {
+/** @throws ConfigError unless the text is a finite number above 0 */
+export function positive(flag: string, text: string | undefined): number {
   if (text === undefined) throw new ConfigError(`${flag}: missing`);
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new ConfigError(`${flag}: expected a number, got '${text}'`);
@@ -110,7 +114,8 @@ function positive(flag: string, text: string | undefined): number {
   throw new ConfigError(`${flag}: must be above 0, got ${text}${why}`);
 }
 
-function positiveInteger(flag: string, text: string | undefined): number {
+/** @throws ConfigError unless the text is a whole number above 0 */
+export function positiveInteger(flag: string, text: string | undefined): number {
   const value = positive(flag, text);
   if (!Number.isSafeInteger(value)) throw new ConfigError(`${flag}: expected a whole number, got ${text}`);
   return value;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { EpsilonFlags } from '../epsilon.ts';
+import type { NoiseFlags } from '../noise.ts';
 
 /** `dpfl privacy epsilon`: what a mechanism guarantees, without training anything. */
 export function addPrivacyCommand(program: Command): void {
@@ -43,5 +44,47 @@ Noise stated on the average (the paper's sigma_DP) becomes Z = sigma_DP * S; on 
       const { epsilonJson, epsilonOfFlags, epsilonText } = await import('../epsilon.ts');
       const answer = epsilonOfFlags(flags);
       process.stdout.write(flags.json ? `${JSON.stringify(epsilonJson(answer))}\n` : epsilonText(answer));
+    });
+  addNoiseCommand(privacy);
+  addTableCommand(privacy);
+}
+
+function addNoiseCommand(privacy: Command): void {
+  privacy
+    .command('noise')
+    .option('--epsilon <E>', 'target epsilon')
+    .option('--delta <D>', 'target delta')
+    .option('--sampling-rate <Q>', 'probability that a user joins a step')
+    .option('--expected-cohort <S>', 'expected users per step; with --population it gives q = S / K')
+    .option('--population <K>', 'number of users')
+    .option('--steps <T>', 'number of central steps')
+    .option('--accountant <name>', 'how to account: pld or rdp', 'pld')
+    .option('--json', 'print JSON on stdout')
+    .summary('smallest noise multiplier for a target epsilon')
+    .description('Prints the smallest noise multiplier with which T steps stay within (epsilon, delta).')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ dpfl privacy noise --epsilon 8 --delta 1e-9 --sampling-rate 0.0295 --steps 2006`,
+    )
+    .action(async (flags: NoiseFlags & { json?: boolean }) => {
+      const { noiseJson, noiseOfFlags, noiseText } = await import('../noise.ts');
+      const answer = noiseOfFlags(flags);
+      process.stdout.write(flags.json ? `${JSON.stringify(noiseJson(answer))}\n` : noiseText(answer));
+    });
+}
+
+function addTableCommand(privacy: Command): void {
+  privacy
+    .command('table')
+    .requiredOption('--paper', 'the tables of arXiv:2310.00098')
+    .option('--json', 'print JSON on stdout')
+    .summary('epsilons of the paper, accounted anew')
+    .description('Prints each epsilon of the paper beside RDP and PLD, and marks where PLD is tighter.')
+    .action(async (flags: { json?: boolean }) => {
+      const { paperTable, paperTableText } = await import('../paper-table.ts');
+      const rows = paperTable();
+      process.stdout.write(flags.json ? `${JSON.stringify(rows)}\n` : paperTableText(rows));
     });
 }
