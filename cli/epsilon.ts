@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts';
 import type { EpsilonStatement } from '../privacy/accountant.ts';
 import type { PrivacyEvent } from '../privacy/ledger.ts';
+import { PldAccountant } from '../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { samplingRate } from '../privacy/sampling.ts';
 import { formatCount, roundUp, significant } from '../report/format.ts';
@@ -8,12 +9,13 @@ import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
 
 /** The flags of `dpfl privacy epsilon` as they were typed. */
 export interface EpsilonFlags {
-  readonly noiseMultiplier: string;
+  readonly noiseMultiplier?: string;
   readonly samplingRate?: string;
   readonly expectedCohort?: string;
   readonly population?: string;
-  readonly steps: string;
-  readonly delta: string;
+  readonly steps?: string;
+  readonly delta?: string;
+  /** pld (the default) or rdp */
   readonly accountant?: string;
 }
 
@@ -25,25 +27,32 @@ export interface EpsilonAnswer {
   readonly cohort?: { readonly expected: number; readonly population: number };
   readonly steps: number;
   readonly statement: EpsilonStatement;
+  /** The same by RDP, the accountant of most papers, beside a privacy-loss distribution; null when `statement` is itself by RDP. */
+  readonly moments: EpsilonStatement | null;
 }
 
 /** What `--json` prints. */
 export interface EpsilonJson {
   /** Upper bound; null when none is finite. */
   readonly epsilon: number | null;
-  /** The RDP accountant gives no lower bound. */
-  readonly epsilonLower: null;
+  /** Certified lower end; the RDP accountant gives none. */
+  readonly epsilonLower: number | null;
   readonly accountant: string;
-  readonly order: number | null;
+  /** RDP order; only from RDP. */
+  readonly order?: number | null;
 }
+
+/** One for all questions of a process: it prices each mechanism once. */
+const moments = new RdpAccountant();
 
 /**
  * Epsilon of T steps of the Poisson-sampled Gaussian mechanism.
  * @throws ConfigError naming the flag that is wrong
  */
 export function epsilonOfFlags(flags: EpsilonFlags): EpsilonAnswer {
-  if (flags.accountant !== undefined && flags.accountant !== 'rdp') {
-    throw new ConfigError(`--accountant: '${flags.accountant}' is not known; use rdp`);
+  const name = flags.accountant ?? 'pld';
+  if (name !== 'rdp' && name !== 'pld') {
+    throw new ConfigError(`--accountant: '${name}' is not known; use pld or rdp`);
   }
   const noiseMultiplier = positive('--noise-multiplier', flags.noiseMultiplier);
   const steps = positiveInteger('--steps', flags.steps);
@@ -61,10 +70,15 @@ export function epsilonOfFlags(flags: EpsilonFlags): EpsilonAnswer {
       event: { kind: 'gaussian', noiseMultiplier },
     },
   };
-  return { noiseMultiplier, ...sampling, steps, statement: new RdpAccountant().epsilon(event, delta) };
+  const byMoments = moments.epsilon(event, delta);
+  const statement = name === 'rdp' ? byMoments : new PldAccountant().epsilon(event, delta);
+  return { noiseMultiplier, ...sampling, steps, statement, moments: statement.accountant === 'rdp' ? null : byMoments };
 }
 
-function samplingOf(flags: EpsilonFlags): Pick<EpsilonAnswer, 'samplingRate' | 'cohort'> {
+/** q, from either way of giving it. */
+export function samplingOf(
+  flags: Pick<EpsilonFlags, 'samplingRate' | 'expectedCohort' | 'population'>,
+): Pick<EpsilonAnswer, 'samplingRate' | 'cohort'> {
   const given = flags.expectedCohort ?? flags.population;
   if (flags.samplingRate !== undefined) {
     if (given !== undefined) {
@@ -90,7 +104,9 @@ function samplingOf(flags: EpsilonFlags): Pick<EpsilonAnswer, 'samplingRate' | '
   return { samplingRate: samplingRate(expected, population), cohort: { expected, population } };
 }
 
-function positive(flag: string, text: string): number {
+/** @throws ConfigError unless the text is a finite number above 0 */
+export function positive(flag: string, text: string | undefined): number {
+  if (text === undefined) throw new ConfigError(`${flag}: missing`);
   const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isFinite(value)) throw new ConfigError(`${flag}: expected a number, got '${text}'`);
   if (value > 0) return value;
@@ -98,7 +114,8 @@ function positive(flag: string, text: string): number {
   throw new ConfigError(`${flag}: must be above 0, got ${text}${why}`);
 }
 
-function positiveInteger(flag: string, text: string): number {
+/** @throws ConfigError unless the text is a whole number above 0 */
+export function positiveInteger(flag: string, text: string | undefined): number {
   const value = positive(flag, text);
   if (!Number.isSafeInteger(value)) throw new ConfigError(`${flag}: expected a whole number, got ${text}`);
   return value;
@@ -106,23 +123,48 @@ function positiveInteger(flag: string, text: string): number {
 
 /** The answer for programs. */
 export function epsilonJson({ statement }: EpsilonAnswer): EpsilonJson {
-  const { epsilon, accountant, order } = statement;
-  return { epsilon: Number.isFinite(epsilon) ? epsilon : null, epsilonLower: null, accountant, order };
+  const { epsilon, epsilonLower, accountant, order } = statement;
+  const ends = { epsilon: Number.isFinite(epsilon) ? epsilon : null, epsilonLower, accountant };
+  return accountant === 'rdp' ? { ...ends, order } : ends;
 }
 
 /** The answer for people: epsilon, then what it was computed from. */
-export function epsilonText({ noiseMultiplier, samplingRate: rate, cohort, steps, statement }: EpsilonAnswer): string {
-  const { epsilon, delta } = statement;
+export function epsilonText(answer: EpsilonAnswer): string {
+  const { noiseMultiplier, samplingRate: rate, cohort, steps, statement, moments: byMoments } = answer;
+  const { epsilon, epsilonLower, delta, fallback } = statement;
   const q = cohort
     ? `q = S / K = ${formatCount(cohort.expected)} / ${formatCount(cohort.population)} = ${significant(rate)}`
     : `q = ${significant(rate)}`;
+  const certified =
+    epsilonLower === null
+      ? ''
+      : `; certified to lie in [${roundedDown(epsilonLower)}, ${significant(roundUp(epsilon, 6), 6)}]`;
+  const beside =
+    byMoments === null
+      ? []
+      : [
+          `by RDP, as most papers report it: epsilon ≈ ${significant(byMoments.epsilon, 2)} (at most ${significant(roundUp(byMoments.epsilon, 4))})`,
+        ];
   return [
     `epsilon ≈ ${significant(epsilon, 2)}`,
-    `(at most ${significant(roundUp(epsilon, 4))} at delta = ${significant(delta)}, user level)`,
+    `(at most ${significant(roundUp(epsilon, 4))} at delta = ${significant(delta)}, user level${certified})`,
+    ...beside,
     `mechanism   Gaussian, noise multiplier z = ${significant(noiseMultiplier, 6)}, ${formatCount(steps)} steps`,
     `sampling    Poisson, ${q}`,
     `accountant  ${accountantWords(statement)}`,
+    ...(fallback === undefined ? [] : [`            (no privacy-loss distribution: ${fallback})`]),
+    ...(byMoments === null ? [] : [`            beside it ${accountantWords(byMoments)}`]),
     `adjacency   ${ADJACENCY_WORDS['add-or-remove-one-user']}`,
     '',
   ].join('\n');
+}
+
+/** Six digits, never above the value. */
+function roundedDown(value: number): string {
+  const rounded = Number(value.toPrecision(6));
+  return significant(rounded <= value ? rounded : rounded - lastDigit(value), 6);
+}
+
+function lastDigit(value: number): number {
+  return 10 ** (Math.floor(Math.log10(value)) - 5);
 }

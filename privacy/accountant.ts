@@ -4,12 +4,16 @@ import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
 export interface EpsilonStatement {
   /** Upper bound; infinite when something ran without noise. */
   readonly epsilon: number;
+  /** Certified lower end of the same epsilon; null from an accountant that gives upper bounds only. */
+  readonly epsilonLower: number | null;
   readonly delta: number;
   /** RDP order that gave the bound; null when epsilon is infinite or nothing was released. */
   readonly order: number | null;
   readonly conversion: 'classic' | 'improved' | null;
-  /** Name of the accountant, for instance 'rdp'. */
+  /** Name of the accountant that gave the bound: 'rdp' or 'pld'. */
   readonly accountant: string;
+  /** Why another accountant than the one asked gave the bound. */
+  readonly fallback?: string;
 }
 
 export type Support =

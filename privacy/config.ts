@@ -37,6 +37,11 @@ const clipping = z.discriminatedUnion('mode', [
   }),
 ]);
 
+const budget = z.strictObject({
+  epsilon: positive.describe('largest epsilon that may be spent'),
+  delta: z.number().gt(0).lt(1).describe('the delta at which it is'),
+});
+
 const extrapolation = z
   .strictObject({
     population: z.int().min(1).describe('population K of the deployment spoken about'),
@@ -58,6 +63,9 @@ export const privacyConfig = z
       .default('seeded')
       .describe('seeded noise is reproducible (research); cryptographic noise is for release'),
     delta: z.number().gt(0).lt(1).default(1e-9).describe('δ of the (ε, δ) guarantee; well below 1 / population'),
+    budget: budget
+      .optional()
+      .describe('the run ends before the round that would spend more than this, also after resuming'),
     extrapolate: z
       .array(extrapolation)
       .default([])
@@ -74,6 +82,9 @@ export const privacyConfig = z
       }
     } else {
       if (config.noise !== undefined) problem(['noise'], 'mechanism none adds no noise; remove noise');
+      if (config.budget !== undefined) {
+        problem(['budget'], 'without noise any budget is exceeded at once; remove budget');
+      }
       if (config.extrapolate.length > 0) {
         problem(['extrapolate'], 'without noise there is no epsilon to extrapolate; remove extrapolate');
       }

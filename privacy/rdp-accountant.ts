@@ -3,6 +3,7 @@ import type { EpsilonStatement, PrivacyAccountant, RunningTotal, Support } from 
 import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
 import { rdpSampledGaussian } from './rdp.ts';
 import { rdpToEpsilon } from './rdp-conversion.ts';
+import { type Mechanism, unsupportedPart, visit } from './sampled-gaussians.ts';
 
 /** The default orders of Opacus: 1.1, 1.2, …, 10.9, 12, 13, …, 63. */
 export const OPACUS_ORDERS: readonly number[] = Object.freeze([
@@ -14,12 +15,6 @@ export const OPACUS_ORDERS: readonly number[] = Object.freeze([
 export const PAPER_ORDERS: readonly number[] = Object.freeze([
   1.1, 1.3, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 15, 20, 25,
 ]);
-
-/** A Gaussian on the whole population is the sampled one with q = 1. */
-interface Mechanism {
-  readonly samplingRate: number;
-  readonly noiseMultiplier: number;
-}
 
 /**
  * Rényi-DP accountant (moments accountant) for Poisson-sampled Gaussian events and their compositions.
@@ -71,8 +66,8 @@ export class RdpAccountant implements PrivacyAccountant {
         const converted = rdpToEpsilon(rdp, this.orders, delta);
         const nothing = counts.size === 0 && !withoutPrivacy;
         return nothing
-          ? { epsilon: 0, delta, order: null, conversion: null, accountant: this.name }
-          : { ...converted, delta, accountant: this.name };
+          ? { epsilon: 0, epsilonLower: null, delta, order: null, conversion: null, accountant: this.name }
+          : { ...converted, epsilonLower: null, delta, accountant: this.name };
       },
     };
   }
@@ -84,46 +79,5 @@ export class RdpAccountant implements PrivacyAccountant {
       this.#cache.set(key, rdp);
     }
     return rdp;
-  }
-}
-
-/** Path and kind of the first part that has no RDP formula here, or null. */
-function unsupportedPart(event: PrivacyEvent, path: string): string | null {
-  switch (event.kind) {
-    case 'gaussian':
-    case 'nonPrivate':
-      return null;
-    case 'poissonSampled':
-      return event.event.kind === 'gaussian'
-        ? null
-        : `${path}.event: '${event.event.kind}' under Poisson sampling (only 'gaussian' is supported there)`;
-    case 'selfComposed':
-      return unsupportedPart(event.event, `${path}.event`);
-    case 'composed': {
-      for (const [i, part] of event.events.entries()) {
-        const found = unsupportedPart(part, `${path}.events[${i}]`);
-        if (found !== null) return found;
-      }
-      return null;
-    }
-    default:
-      // A ledger may come from a newer version.
-      return `${path}: unknown kind '${(event as { kind: string }).kind}'`;
-  }
-}
-
-/** Calls `use` for every leaf of a supported event, with the number of times it ran. */
-function visit(
-  event: PrivacyEvent,
-  count: number,
-  use: (mechanism: Mechanism | 'nonPrivate', count: number) => void,
-): void {
-  if (count === 0) return;
-  if (event.kind === 'gaussian') use({ samplingRate: 1, noiseMultiplier: event.noiseMultiplier }, count);
-  else if (event.kind === 'nonPrivate') use('nonPrivate', count);
-  else if (event.kind === 'selfComposed') visit(event.event, count * event.count, use);
-  else if (event.kind === 'composed') for (const part of event.events) visit(part, count, use);
-  else if (event.event.kind === 'gaussian') {
-    use({ samplingRate: event.samplingRate, noiseMultiplier: event.event.noiseMultiplier }, count);
   }
 }

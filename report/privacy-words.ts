@@ -7,7 +7,10 @@ export const ADJACENCY_WORDS = {
   'add-or-remove-one-user': 'adding or removing all data of one user',
 } as const satisfies Record<typeof ADJACENCY, string>;
 
-const ACCOUNTANTS: Readonly<Record<string, string>> = { rdp: 'Rényi DP (moments accountant)' };
+const ACCOUNTANTS: Readonly<Record<string, string>> = {
+  rdp: 'Rényi DP (moments accountant)',
+  pld: 'privacy-loss distribution (certified interval)',
+};
 
 const CONVERSIONS = {
   classic: 'classic conversion (Mironov 2017)',

@@ -18,6 +18,9 @@ export class RunPrivacy {
   /** Standard deviation of the noise on each coordinate of the average; null without noise. */
   readonly noiseStd: number | null;
   readonly #total: RunningTotal;
+  /** What will be spent after the next round; null without a budget. */
+  readonly #next: RunningTotal | null;
+  readonly #budget: RunConfig['privacy']['budget'];
   readonly #seed: number | string;
   #spent = 0;
 
@@ -29,7 +32,11 @@ export class RunPrivacy {
     this.mechanism = mechanismOf(this.settings, config.seed, layout, this.grid);
     const { standardDeviation } = this.settings;
     this.noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
-    this.#total = new RdpAccountant().start();
+    const accountant = new RdpAccountant();
+    this.#total = accountant.start();
+    this.#budget = config.privacy.budget;
+    this.#next = this.#budget === undefined ? null : accountant.start();
+    this.#next?.add(this.settings.roundEvent);
     this.#seed = config.seed;
   }
 
@@ -47,7 +54,17 @@ export class RunPrivacy {
   /** Counts an entry of the ledger as spent. */
   spend(entry: LedgerEntry): void {
     this.#total.add(entry.event);
+    this.#next?.add(entry.event);
     this.#spent += 1;
+  }
+
+  /**
+   * Whether one more round stays within `privacy.budget`, by the accountant that reports epsilon. All that the ledger holds counts,
+   * also rounds that ran twice, so neither resuming nor a crash gives any of it back.
+   */
+  affordsNextRound(): boolean {
+    if (this.#budget === undefined || this.#next === null) return true;
+    return this.#next.epsilon(this.#budget.delta).epsilon <= this.#budget.epsilon;
   }
 
   /**

@@ -46,7 +46,7 @@ export interface RunOutcome {
   readonly parameters: Float32Array;
   /** Last finished central step. */
   readonly round: number;
-  /** False when `signal` ended the run early. */
+  /** False when `signal` or the privacy budget ended the run early. */
   readonly finished: boolean;
   /** Epsilon spent at the configured delta; null without noise. */
   readonly epsilon: number | null;
@@ -117,7 +117,9 @@ class Coordinator {
 
   async run(): Promise<RunOutcome> {
     const { config, signal } = this.#options;
-    while (this.#round < config.federation.rounds && !signal?.aborted) await this.#step(this.#round + 1);
+    while (this.#round < config.federation.rounds && !signal?.aborted && this.#privacy.affordsNextRound()) {
+      await this.#step(this.#round + 1);
+    }
     await this.#save();
     return {
       parameters: this.#parameters,

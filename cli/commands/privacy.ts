@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { EpsilonFlags } from '../epsilon.ts';
+import type { NoiseFlags } from '../noise.ts';
 
 /** `dpfl privacy epsilon`: what a mechanism guarantees, without training anything. */
 export function addPrivacyCommand(program: Command): void {
@@ -9,13 +10,14 @@ export function addPrivacyCommand(program: Command): void {
     .description('Computes privacy guarantees without training anything.');
   privacy
     .command('epsilon')
-    .requiredOption('--noise-multiplier <Z>', 'standard deviation of the noise on the sum, over the clipping bound')
+    .option('--noise-multiplier <Z>', 'standard deviation of the noise on the sum, over the clipping bound')
     .option('--sampling-rate <Q>', 'probability that a user joins a step')
     .option('--expected-cohort <S>', 'expected users per step; with --population it gives q = S / K')
     .option('--population <K>', 'number of users')
-    .requiredOption('--steps <T>', 'number of central steps')
-    .requiredOption('--delta <D>', 'delta of the (epsilon, delta) guarantee')
-    .option('--accountant <name>', 'how to account: rdp', 'rdp')
+    .option('--steps <T>', 'number of central steps')
+    .option('--delta <D>', 'delta of the (epsilon, delta) guarantee')
+    .option('--accountant <name>', 'how to account: pld (certified interval) or rdp', 'pld')
+    .option('--batch <file>', 'read one JSON object per line, print one JSON answer per line')
     .option('--json', 'print JSON on stdout')
     .summary('epsilon of Poisson-sampled Gaussian noise')
     .description(
@@ -27,12 +29,62 @@ export function addPrivacyCommand(program: Command): void {
 Examples:
   $ dpfl privacy epsilon --noise-multiplier 0.6144 --expected-cohort 204800 --population 69506000 --steps 2034 --delta 1e-9
   $ dpfl privacy epsilon --noise-multiplier 1 --sampling-rate 0.001 --steps 2000 --delta 1e-9 --json
+  $ dpfl privacy epsilon --batch cases.jsonl    keys: noiseMultiplier, samplingRate, steps, delta, accountant
 
 Noise stated on the average (the paper's sigma_DP) becomes Z = sigma_DP * S; on each client's delta, Z = sigma * sqrt(S).`,
     )
-    .action(async (flags: EpsilonFlags & { json?: boolean }) => {
+    .action(async (flags: EpsilonFlags & { json?: boolean; batch?: string }) => {
+      if (flags.batch !== undefined) {
+        const { epsilonBatch } = await import('../epsilon-batch.ts');
+        for await (const answer of epsilonBatch(flags.batch, flags.accountant)) {
+          process.stdout.write(`${JSON.stringify(answer)}\n`);
+        }
+        return;
+      }
       const { epsilonJson, epsilonOfFlags, epsilonText } = await import('../epsilon.ts');
       const answer = epsilonOfFlags(flags);
       process.stdout.write(flags.json ? `${JSON.stringify(epsilonJson(answer))}\n` : epsilonText(answer));
+    });
+  addNoiseCommand(privacy);
+  addTableCommand(privacy);
+}
+
+function addNoiseCommand(privacy: Command): void {
+  privacy
+    .command('noise')
+    .option('--epsilon <E>', 'target epsilon')
+    .option('--delta <D>', 'target delta')
+    .option('--sampling-rate <Q>', 'probability that a user joins a step')
+    .option('--expected-cohort <S>', 'expected users per step; with --population it gives q = S / K')
+    .option('--population <K>', 'number of users')
+    .option('--steps <T>', 'number of central steps')
+    .option('--accountant <name>', 'how to account: pld or rdp', 'pld')
+    .option('--json', 'print JSON on stdout')
+    .summary('smallest noise multiplier for a target epsilon')
+    .description('Prints the smallest noise multiplier with which T steps stay within (epsilon, delta).')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ dpfl privacy noise --epsilon 8 --delta 1e-9 --sampling-rate 0.0295 --steps 2006`,
+    )
+    .action(async (flags: NoiseFlags & { json?: boolean }) => {
+      const { noiseJson, noiseOfFlags, noiseText } = await import('../noise.ts');
+      const answer = noiseOfFlags(flags);
+      process.stdout.write(flags.json ? `${JSON.stringify(noiseJson(answer))}\n` : noiseText(answer));
+    });
+}
+
+function addTableCommand(privacy: Command): void {
+  privacy
+    .command('table')
+    .requiredOption('--paper', 'the tables of arXiv:2310.00098')
+    .option('--json', 'print JSON on stdout')
+    .summary('epsilons of the paper, accounted anew')
+    .description('Prints each epsilon of the paper beside RDP and PLD, and marks where PLD is tighter.')
+    .action(async (flags: { json?: boolean }) => {
+      const { paperTable, paperTableText } = await import('../paper-table.ts');
+      const rows = paperTable();
+      process.stdout.write(flags.json ? `${JSON.stringify(rows)}\n` : paperTableText(rows));
     });
 }

@@ -1,7 +1,11 @@
+import { benchAccountant } from './accountant.ts';
 import { benchStep } from './step.ts';
 
 /** Benchmarks by name: `npm run bench -- step`. */
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = { step: benchStep };
+const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+  step: benchStep,
+  accountant: benchAccountant,
+};
 
 const name = process.argv[2] ?? 'step';
 const benchmark = benchmarks[name];

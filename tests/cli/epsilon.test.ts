@@ -1,5 +1,9 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { type EpsilonFlags, epsilonJson, epsilonOfFlags, epsilonText } from '../../cli/epsilon.ts';
+import { epsilonBatch } from '../../cli/epsilon-batch.ts';
 import { ConfigError } from '../../errors.ts';
 
 /** The headline of arXiv:2310.00098: (7.2, 1e-9). */
@@ -12,9 +16,49 @@ const HEADLINE: EpsilonFlags = {
 };
 const RATE: EpsilonFlags = { noiseMultiplier: '1', samplingRate: '0.01', steps: '100', delta: '1e-6' };
 
+describe('dpfl privacy epsilon --batch', () => {
+  const answers = async (text: string) => {
+    const directory = await mkdtemp(join(tmpdir(), 'dpfl-batch-'));
+    try {
+      const path = join(directory, 'cases.jsonl');
+      await writeFile(path, text);
+      const all = [];
+      for await (const answer of epsilonBatch(path)) all.push(answer);
+      return all;
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+
+  test('one answer per line, each by its own accountant', async () => {
+    const line = { noiseMultiplier: 1, samplingRate: 0.01, steps: 100, delta: 1e-6 };
+    const text = `${JSON.stringify(line)}\n\n${JSON.stringify({ ...line, accountant: 'rdp' })}\n`;
+    const expected = ['pld', 'rdp'].map((accountant) => epsilonJson(epsilonOfFlags({ ...RATE, accountant })));
+    expect(await answers(text)).toEqual(expected);
+  });
+
+  test.each([
+    ['{', 'cases.jsonl line 1: not JSON'],
+    ['[1]', 'cases.jsonl line 1: not an object'],
+    ['\n{"sigma":1}', 'cases.jsonl line 2: sigma: unknown key'],
+    ['{"noiseMultiplier":0}', 'cases.jsonl line 1: noiseMultiplier: must be above 0'],
+    ['{"noiseMultiplier":1}', 'cases.jsonl line 1: steps: missing'],
+  ])('%s is refused by file, line and key', async (text, message) => {
+    await expect(answers(text)).rejects.toThrow(ConfigError);
+    await expect(answers(text)).rejects.toThrow(message);
+  });
+});
+
 describe('dpfl privacy epsilon', () => {
-  test('prints 7.2 for the headline of the paper, and what it was computed from', () => {
+  test('prints 6.3 and its interval for the headline of the paper, and beside it the 7.2 of RDP', () => {
     const text = epsilonText(epsilonOfFlags(HEADLINE));
+    expect(text).toMatch(/^epsilon ≈ 6\.3\n/);
+    expect(text).toMatch(/certified to lie in \[6\.29\d+, 6\.29\d+\]/);
+    expect(text).toMatch(/\nby RDP, as most papers report it: epsilon ≈ 7\.2 /);
+  });
+
+  test('by RDP prints 7.2, and what it was computed from', () => {
+    const text = epsilonText(epsilonOfFlags({ ...HEADLINE, accountant: 'rdp' }));
     expect(text).toMatch(/^epsilon ≈ 7\.2\n/);
     expect(text).toContain('q = S / K = 204,800 / 69,506,000 = 0.002947');
     // the paper prints order 3, but 4 gives the smaller epsilon, on its own list of orders too
@@ -31,14 +75,25 @@ describe('dpfl privacy epsilon', () => {
   ])(
     'z %s, S %s, K %s, T %s gives the Opacus figure',
     (noiseMultiplier, expectedCohort, population, steps, epsilon) => {
-      const answer = epsilonOfFlags({ noiseMultiplier, expectedCohort, population, steps, delta: '1e-9' });
+      const answer = epsilonOfFlags({
+        noiseMultiplier,
+        expectedCohort,
+        population,
+        steps,
+        delta: '1e-9',
+        accountant: 'rdp',
+      });
       // reference values are for q rounded to three digits
       expect(Math.abs(answer.statement.epsilon / epsilon - 1)).toBeLessThan(5e-3);
     },
   );
 
   test('JSON has exactly the documented keys', () => {
-    const json = epsilonJson(epsilonOfFlags(HEADLINE));
+    const certified = epsilonJson(epsilonOfFlags(HEADLINE));
+    expect(Object.keys(certified)).toEqual(['epsilon', 'epsilonLower', 'accountant']);
+    expect(certified.accountant).toBe('pld');
+    expect(certified.epsilonLower).toBeLessThan(certified.epsilon ?? 0);
+    const json = epsilonJson(epsilonOfFlags({ ...HEADLINE, accountant: 'rdp' }));
     expect(Object.keys(json)).toEqual(['epsilon', 'epsilonLower', 'accountant', 'order']);
     expect(json).toMatchObject({ epsilonLower: null, accountant: 'rdp', order: 4 });
     expect(json.epsilon).toBeCloseTo(7.22, 1);

@@ -145,6 +145,27 @@ describe('runFederated', () => {
   });
 });
 
+describe('the privacy budget', () => {
+  test('ends the run before the round that would exceed it; resuming gives nothing back', async () => {
+    const { records } = await start();
+    const afford = records[3].epsilon ?? 0;
+    const config = toyConfig({ privacy: { budget: { epsilon: afford, delta: 1e-6 } } });
+    const { outcome, runDirectory } = await start({ config });
+    expect(outcome).toMatchObject({ round: 3, finished: false, epsilon: afford });
+    const resumeFrom = await newestCheckpoint(runDirectory.checkpoints);
+    const resumed = await start({ config, runDirectory, resumeFrom, initialParameters: layout.allocate() });
+    expect(resumed.outcome).toMatchObject({ round: 3, finished: false, epsilon: afford });
+    expect(await ledgerOf(runDirectory)).toHaveLength(3);
+  });
+
+  test('one that pays for no round at all trains nothing, one that pays for all changes nothing', async () => {
+    const none = await start({ config: toyConfig({ privacy: { budget: { epsilon: 1e-3, delta: 1e-6 } } }) });
+    expect(none.outcome).toMatchObject({ round: 0, epsilon: 0 });
+    const all = await start({ config: toyConfig({ privacy: { budget: { epsilon: 1e3, delta: 1e-6 } } }) });
+    expect(all.outcome).toEqual((await start()).outcome);
+  });
+});
+
 describe('resuming', () => {
   test.each([1, 2, 4, 5, 6])('a run that died in round %p continues as if it had not', async (fatal) => {
     const config = toyConfig();

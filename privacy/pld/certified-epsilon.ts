@@ -1,0 +1,185 @@
+import {
+  composeTilted,
+  type Exponents,
+  type GridPart,
+  LOG_OUTSIDE,
+  logGridMoment,
+  windowAround,
+} from './composition.ts';
+import { optimisticGrid, pessimisticGrid, reversedGrid } from './discretisation.ts';
+import { epsilonOfLoss } from './epsilon-of-loss.ts';
+import { lossCells, privacyLoss, type SampledGaussian } from './loss-cells.ts';
+import { bestTilt, bestTiltAt, type LossPart, logMoment, tailEdge } from './moments.ts';
+
+/** A mechanism and the number of central steps it ran for. */
+export interface RepeatedMechanism {
+  readonly mechanism: SampledGaussian;
+  readonly count: number;
+}
+
+/** ε(δ) lies in [lower, upper]. */
+export interface CertifiedEpsilon {
+  readonly lower: number;
+  readonly upper: number;
+  /** Δ, the distance of the grid's losses. */
+  readonly interval: number;
+}
+
+/** A mechanism with the outcomes and losses that matter. */
+interface MechanismRange extends RepeatedMechanism {
+  readonly low: number;
+  readonly high: number;
+  readonly span: number;
+}
+
+/** Why a composition has no privacy-loss distribution here. */
+export interface Refusal {
+  readonly refused: string;
+}
+
+/** Beyond it e^loss comes near the end of float64. */
+const LARGEST_LOSS = 600;
+/** Below it float errors of the losses would show. */
+const SMALLEST_LOSS = 1e-7;
+const LARGEST_EPSILON = 1200;
+const MOST_CELLS = 2 ** 20;
+const LARGEST_WINDOW = 2 ** 18;
+const ROUGH_POINTS = 2048;
+/** Share of δ that outcomes too unlikely to integrate may take. */
+const OUTCOME_SHARE = 1e-7;
+
+/**
+ * A certified interval for ε of a composition of Poisson-sampled Gaussians, adding or removing one user: the larger of both directions,
+ * pessimistic (connect the dots) and optimistic (privacy buckets).
+ * @param interval Δ; by default 1e-4, or finer where ε would otherwise be off by more than 1e-4 of itself
+ */
+export function certifiedEpsilon(
+  parts: readonly RepeatedMechanism[],
+  delta: number,
+  interval: number | null,
+): CertifiedEpsilon | Refusal {
+  const steps = parts.reduce((sum, { count }) => sum + count, 0);
+  const unaccounted = (delta * OUTCOME_SHARE) / steps;
+  const reach = tailReach(unaccounted);
+  const ranges = parts.map(({ mechanism, count }): MechanismRange => {
+    const low = -reach * mechanism.noiseMultiplier;
+    const high = 1 + reach * mechanism.noiseMultiplier;
+    const span = privacyLoss(mechanism, high) - privacyLoss(mechanism, low);
+    return { mechanism, count, low, high, span };
+  });
+  const span = Math.max(...ranges.map((range) => range.span));
+  if (!(span >= SMALLEST_LOSS)) {
+    return { refused: `one step's privacy loss spans only ${span.toPrecision(3)}, too little for a grid` };
+  }
+  if (!(span <= LARGEST_LOSS)) {
+    return {
+      refused: `one step's privacy loss spans ${span.toPrecision(3)}, beyond the ${LARGEST_LOSS} that a privacy-loss distribution is computed for`,
+    };
+  }
+  const rough = ranges.map(roughPart);
+  const directions = [rough, rough.map(reversedPart)].map((part) => planOf(part, delta));
+  if (directions[0].epsilon > LARGEST_EPSILON) {
+    return {
+      refused: `epsilon is about ${directions[0].epsilon.toPrecision(2)}, beyond the ${LARGEST_EPSILON} that a privacy-loss distribution is computed for`,
+    };
+  }
+  const widest = Math.max(...directions.map(({ high, low }) => high - low));
+  const [{ epsilon, lambda }] = directions;
+  // Connect the dots widens each step's variance by Δ²/6 at most on average, hence ε by T·(λ + 1)·Δ²/12.
+  const fine = Math.sqrt((12e-4 * epsilon) / (steps * (lambda + 1)));
+  const points = fine < (2 * widest) / LARGEST_WINDOW ? 2 * LARGEST_WINDOW : LARGEST_WINDOW;
+  const grid = interval ?? Math.max(Math.min(1e-4, fine), span / MOST_CELLS, (1.02 * widest) / points);
+  if (interval !== null && (span / grid > 4 * MOST_CELLS || widest / grid > 8 * LARGEST_WINDOW)) {
+    return { refused: `an interval of ${interval} needs more than ${4 * MOST_CELLS} grid points; use a wider one` };
+  }
+  const cells = ranges.map((range) => lossCells(range.mechanism, grid, range.low, range.high));
+  const upperParts = cells.map((cell, k) => ({ grid: pessimisticGrid(cell), count: ranges[k].count }));
+  const lowerParts = cells.map((cell, k) => ({ grid: optimisticGrid(cell), count: ranges[k].count }));
+  const share = 2 * unaccounted * steps;
+  const bound = (side: 'upper' | 'lower', gridParts: readonly GridPart[], plan: Plan): number => {
+    const window = windowAround(gridParts, grid, plan);
+    // Nothing on the grid (all merged and dropped), or tails too long for it: only the trivial bound.
+    if (!(window.size <= 16 * LARGEST_WINDOW)) return side === 'upper' ? Number.POSITIVE_INFINITY : 0;
+    return epsilonOfLoss(composeTilted(gridParts, grid, window), window, grid, delta, steps, side, share);
+  };
+  const reversed = (part: GridPart): GridPart => ({ grid: reversedGrid(part.grid, grid), count: part.count });
+  const removing = chernoffOr(
+    bound('upper', upperParts, directions[0]),
+    upperParts,
+    directions[0],
+    grid,
+    delta - share,
+  );
+  const merged = bound('lower', lowerParts, directions[0]);
+  // Where the losses of most outcomes lie within one cell, merging loses all of them; rounding down then loses less.
+  const rounded = cells.map(({ first, mass }, k) => ({ grid: { first, mass }, count: ranges[k].count }));
+  const lower = merged > 0.98 * removing ? merged : Math.max(merged, bound('lower', rounded, directions[0]));
+  const adding = upperParts.map(reversed);
+  // Mostly Chernoff's bound shows at once that adding a user costs less than removing one.
+  const tilts = [bestTiltAt(rough.map(reversedPart), removing), directions[1].lambda].map((tilt) =>
+    Math.min(tilt, 1 / grid),
+  );
+  const quick = Math.min(...tilts.map((tilt) => chernoff(adding, tilt, grid, delta - share)));
+  if (quick <= removing) return { upper: removing, lower, interval: grid };
+  return {
+    upper: Math.max(
+      removing,
+      chernoffOr(bound('upper', adding, directions[1]), adding, directions[1], grid, delta - share),
+    ),
+    lower: Math.max(lower, bound('lower', lowerParts.map(reversed), directions[1])),
+    interval: grid,
+  };
+}
+
+/** Chernoff's bound on ε of a pessimistic composition, at any λ > 0, with room for rounding. */
+function chernoff(parts: readonly GridPart[], lambda: number, interval: number, delta: number): number {
+  let moment = 0;
+  for (const { grid, count } of parts) {
+    moment += count * (logGridMoment(grid.mass, grid.first, lambda * interval) + 1e-11);
+  }
+  return (moment - Math.log(delta)) / lambda;
+}
+
+/** The window's bound, or Chernoff's where the distribution did not fit into its window. */
+function chernoffOr(epsilon: number, parts: readonly GridPart[], plan: Plan, interval: number, delta: number): number {
+  if (Number.isFinite(epsilon)) return epsilon;
+  return chernoff(parts, Math.min(plan.lambda, 1 / interval), interval, delta);
+}
+
+/** A number of standard deviations beyond which a normal variable has less than `mass` on one side: P(x > c) ≤ e^(−c²/2)/2. */
+function tailReach(mass: number): number {
+  return Math.sqrt(-2 * Math.log(2 * mass));
+}
+
+/** The loss as points of the trapezoidal rule over outcomes, for choosing tilt and window; nothing is certified by them. */
+function roughPart({ mechanism, count, low, high }: MechanismRange): LossPart {
+  const { samplingRate: q, noiseMultiplier: z } = mechanism;
+  const step = (high - low) / ROUGH_POINTS;
+  const outcomes = Float64Array.from({ length: ROUGH_POINTS }, (_, k) => low + (k + 0.5) * step);
+  const losses = outcomes.map((x) => privacyLoss(mechanism, x));
+  const scale = step / (z * Math.sqrt(2 * Math.PI));
+  const mass = outcomes.map(
+    (x) => scale * Math.exp((-x * x) / (2 * z * z)) * (1 + q * Math.expm1((2 * x - 1) / (2 * z * z))),
+  );
+  return { losses, mass, count };
+}
+
+function reversedPart({ losses, mass, count }: LossPart): LossPart {
+  return { losses: losses.map((loss) => -loss), mass: mass.map((p, k) => p * Math.exp(-losses[k])), count };
+}
+
+/** Where a direction's window lies. */
+interface Plan extends Exponents {
+  /** The Chernoff bound on ε, about the tilted mean. */
+  readonly epsilon: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+function planOf(parts: readonly LossPart[], delta: number): Plan {
+  const lambda = bestTilt(parts, -Math.log(delta));
+  const below = tailEdge(parts, lambda, -1, LOG_OUTSIDE);
+  const above = tailEdge(parts, lambda, 1, LOG_OUTSIDE);
+  const epsilon = (logMoment(parts, lambda).value - Math.log(delta)) / lambda;
+  return { lambda, epsilon, low: below.edge, high: above.edge, thetaLow: below.theta, thetaHigh: above.theta };
+}
