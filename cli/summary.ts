@@ -9,7 +9,7 @@ export function summaryLines(report: Report, directory: string): string[] {
   const speed = timing.clientsPerSecond === null ? '' : `, ${formatRate(timing.clientsPerSecond)} clients/s`;
   const progress = run.finished
     ? `${run.completedRounds} rounds`
-    : `stopped after ${run.completedRounds} of ${run.plannedRounds} rounds`;
+    : `stopped after ${run.completedRounds} of ${run.plannedRounds} rounds${run.endedByBudget ? ', the next would exceed privacy.budget' : ''}`;
   const lines: [string, string][] = [[run.name, `${progress} in ${formatDuration(timing.totalSeconds)}${speed}`]];
   if (accuracy) {
     const { metric, before, after } = accuracy;
@@ -35,7 +35,7 @@ export function summaryLines(report: Report, directory: string): string[] {
     ]);
   }
   lines.push(['run', directory], ['report', join(directory, 'report.md')]);
-  if (!run.finished) lines.push(['continue', `dpfl run --resume ${directory}`]);
+  if (!run.finished && !run.endedByBudget) lines.push(['continue', `dpfl run --resume ${directory}`]);
   const width = Math.max(...lines.map(([label]) => label.length));
   return lines.map(([label, text]) => `${label.padEnd(width)}  ${text}`);
 }

@@ -35,6 +35,18 @@ export interface PrivacyAccountant {
   start(): RunningTotal;
 }
 
+/** Epsilon of everything in `spent`, through the accountant's running total. */
+export function totalEpsilon(
+  accountant: Pick<PrivacyAccountant, 'start'>,
+  spent: PrivacyEvent | readonly LedgerEntry[],
+  delta: number,
+): EpsilonStatement {
+  const total = accountant.start();
+  if ('kind' in spent) total.add(spent);
+  else for (const { event } of spent) total.add(event);
+  return total.epsilon(delta);
+}
+
 /** The privacy loss so far. Adding the entries of a ledger one by one gives exactly `epsilon(ledger, delta)`. */
 export interface RunningTotal {
   /** @throws PrivacyError when the event is not supported; the total is then unchanged */

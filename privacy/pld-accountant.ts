@@ -1,9 +1,15 @@
 import { PrivacyError } from '../errors.ts';
-import type { EpsilonStatement, PrivacyAccountant, RunningTotal, Support } from './accountant.ts';
+import {
+  type EpsilonStatement,
+  type PrivacyAccountant,
+  type RunningTotal,
+  type Support,
+  totalEpsilon,
+} from './accountant.ts';
 import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
 import { certifiedEpsilon, type RepeatedMechanism } from './pld/certified-epsilon.ts';
 import { RdpAccountant } from './rdp-accountant.ts';
-import { unsupportedPart, visit } from './sampled-gaussians.ts';
+import { sampledGaussianSupport, visit } from './sampled-gaussians.ts';
 
 /**
  * Accountant by privacy-loss distributions: a certified interval of the exact epsilon of Poisson-sampled Gaussian events and their
@@ -26,15 +32,11 @@ export class PldAccountant implements PrivacyAccountant {
   }
 
   supports(event: PrivacyEvent): Support {
-    const part = unsupportedPart(event, 'event');
-    return part === null ? { supported: true } : { supported: false, event: part };
+    return sampledGaussianSupport(event);
   }
 
   epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement {
-    const total = this.start();
-    if ('kind' in spent) total.add(spent);
-    else for (const { event } of spent) total.add(event);
-    return total.epsilon(delta);
+    return totalEpsilon(this, spent, delta);
   }
 
   start(): RunningTotal {

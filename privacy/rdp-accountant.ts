@@ -1,9 +1,15 @@
 import { PrivacyError } from '../errors.ts';
-import type { EpsilonStatement, PrivacyAccountant, RunningTotal, Support } from './accountant.ts';
+import {
+  type EpsilonStatement,
+  type PrivacyAccountant,
+  type RunningTotal,
+  type Support,
+  totalEpsilon,
+} from './accountant.ts';
 import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
 import { rdpSampledGaussian } from './rdp.ts';
 import { rdpToEpsilon } from './rdp-conversion.ts';
-import { type Mechanism, unsupportedPart, visit } from './sampled-gaussians.ts';
+import { type Mechanism, sampledGaussianSupport, visit } from './sampled-gaussians.ts';
 
 /** The default orders of Opacus: 1.1, 1.2, …, 10.9, 12, 13, …, 63. */
 export const OPACUS_ORDERS: readonly number[] = Object.freeze([
@@ -31,15 +37,11 @@ export class RdpAccountant implements PrivacyAccountant {
   }
 
   supports(event: PrivacyEvent): Support {
-    const part = unsupportedPart(event, 'event');
-    return part === null ? { supported: true } : { supported: false, event: part };
+    return sampledGaussianSupport(event);
   }
 
   epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement {
-    const total = this.start();
-    if ('kind' in spent) total.add(spent);
-    else for (const { event } of spent) total.add(event);
-    return total.epsilon(delta);
+    return totalEpsilon(this, spent, delta);
   }
 
   start(): RunningTotal {

@@ -1,3 +1,4 @@
+import type { Support } from './accountant.ts';
 import type { PrivacyEvent } from './ledger.ts';
 
 /** A Gaussian on the whole population is the sampled one with q = 1. */
@@ -6,8 +7,14 @@ export interface Mechanism {
   readonly noiseMultiplier: number;
 }
 
-/** Path and kind of the first part that is not made of Gaussians, sampled or not, or null. */
-export function unsupportedPart(event: PrivacyEvent, path: string): string | null {
+/** Whether an event is made of Gaussians, sampled or not, and what in it is not. */
+export function sampledGaussianSupport(event: PrivacyEvent): Support {
+  const part = unsupportedPart(event, 'event');
+  return part === null ? { supported: true } : { supported: false, event: part };
+}
+
+/** Path and kind of the first part that is not made of Gaussians, or null. */
+function unsupportedPart(event: PrivacyEvent, path: string): string | null {
   switch (event.kind) {
     case 'gaussian':
     case 'nonPrivate':

@@ -34,11 +34,16 @@ export function reportMarkdown(report: Report): string {
 const NOT_COVERED =
   '*Not covered by the privacy guarantee: no noise was added to these figures. Do not publish them for real users.*';
 
+function ending({ finished, endedByBudget }: Report['run']): string {
+  if (finished) return '';
+  return endedByBudget ? ', ended by `privacy.budget`: the next would exceed it' : ', **not finished**';
+}
+
 function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
     ['data', run.data],
-    ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${run.finished ? '' : ', **not finished**'}`],
+    ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],

@@ -1,5 +1,11 @@
 import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
-import { extrapolations, type NoPrivacySection, type PrivacySection, privacySection } from './privacy.ts';
+import {
+  budgetIsSpent,
+  extrapolations,
+  type NoPrivacySection,
+  type PrivacySection,
+  privacySection,
+} from './privacy.ts';
 import type { RunFiles } from './run-files.ts';
 import {
   type AccuracySection,
@@ -32,6 +38,8 @@ export interface RunSection {
   readonly seed: number | string;
   /** Whether all planned central steps were done. */
   readonly finished: boolean;
+  /** Whether the next round would have exceeded `privacy.budget`, so that resuming cannot go on. */
+  readonly endedByBudget: boolean;
   readonly plannedRounds: number;
   readonly completedRounds: number;
   readonly population: number;
@@ -70,6 +78,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       name: config.name,
       seed: config.seed,
       finished: completedRounds >= plannedRounds,
+      endedByBudget: completedRounds < plannedRounds && budgetIsSpent(record),
       plannedRounds,
       completedRounds,
       population,

@@ -3,7 +3,7 @@ import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
-import { ADJACENCY, type LedgerEntry } from '../privacy/ledger.ts';
+import { ADJACENCY, type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { significant } from './format.ts';
@@ -185,6 +185,14 @@ function protectionCaveat(epsilon: number): string[] {
   return [
     `An epsilon above ${WEAK_EPSILON} is a weak formal guarantee: it bounds what is learnt about a user only loosely.`,
   ];
+}
+
+/** Whether one more round like the configured ones would exceed the run's budget. */
+export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = new RdpAccountant()): boolean {
+  const { budget } = record.privacy;
+  if (budget === undefined) return false;
+  const next = ledgerEntry(record.ledger.length + 1, resolvePrivacy(record.privacy, record).roundEvent);
+  return accountant.epsilon([...record.ledger, next], budget.delta).epsilon > budget.epsilon;
 }
 
 function startCaveat({ seedModel, startedFromFile }: PrivacyRecord): string {

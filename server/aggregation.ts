@@ -3,22 +3,11 @@ import { ProtocolError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 
-/** Everything a round's clients sent, summed. */
-export interface RoundTotals {
-  /** Exact sum of clipped client deltas in grid integers; the aggregator's own buffer, valid until `begin`. */
-  readonly sum: Float64Array;
-  readonly contributed: number;
-  readonly rejectedNonFinite: number;
-  /** Sum over contributing clients of their mean local loss. */
-  readonly lossSum: number;
-  readonly examples: number;
-  /** Per layer: sum over clients of the norm of the delta before clipping. */
-  readonly deltaNormSums: Float64Array;
-  /** Per layer: clients whose delta was clipped. */
-  readonly clippedCounts: Float64Array;
-  /** Worker time, summed over shards. */
-  readonly seconds: number;
-}
+/**
+ * Everything a round's clients sent, summed: what one shard of the whole cohort would have given. `sum` is the aggregator's own buffer,
+ * valid until `begin`.
+ */
+export type RoundTotals = ShardResult;
 
 type ShardStatistics = Omit<ShardResult, 'sum'>;
 

@@ -69,21 +69,18 @@ export const federationConfig = z.strictObject({
       'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
     ),
 });
-export type FederationConfig = z.infer<typeof federationConfig>;
 
 /** When and how the model is measured on held-out examples. */
 export const evaluationConfig = z.strictObject({
   every: z.int().min(1).default(5).describe('Rounds between evaluations; round 0 and the last are always evaluated.'),
   batchSize: z.int().min(1).default(32).describe('Examples per forward pass.'),
 });
-export type EvaluationConfig = z.infer<typeof evaluationConfig>;
 
 /** When the state of a run is saved. */
 export const checkpointConfig = z.strictObject({
   every: z.int().min(1).default(10).describe('Rounds between checkpoints; the last round always gets one.'),
   keep: z.int().min(1).default(2).describe('Newest checkpoints to keep.'),
 });
-export type CheckpointConfig = z.infer<typeof checkpointConfig>;
 
 /** The central stage before federated learning, on public examples (arXiv:2310.00098: LARS, gradient norm clip 1). */
 export const seedModelConfig = z.strictObject({

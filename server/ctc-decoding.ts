@@ -26,10 +26,3 @@ export function argmax(values: Float32Array, offset: number, length: number): nu
   }
   return best;
 }
-
-/** The text of symbol indices; index i ≥ 1 is `alphabet[i - 1]`. */
-export function symbolsToText(indices: Iterable<number>, alphabet: readonly string[]): string {
-  let text = '';
-  for (const index of indices) text += alphabet[index - 1];
-  return text;
-}

@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, DataError } from '../errors.ts';
+import { formatLedgerEntry, type LedgerEntry } from '../privacy/ledger.ts';
 import { appendDurably, writeAtomically } from './durable-files.ts';
 
 /** A line of `rounds.jsonl` or `ledger.jsonl`: anything that says of which central step it is. */
@@ -30,16 +31,6 @@ export class RunDirectory {
       // mkdir is atomic: of two runs that start at once each gets its own number.
       if (await makeNew(path)) return new RunDirectory(path);
     }
-  }
-
-  /**
-   * Makes exactly `path`.
-   * @throws ConfigError when it exists: runs never overwrite each other; or when it cannot be made
-   */
-  static async createAt(path: string): Promise<RunDirectory> {
-    await makeParent(join(path, '..'));
-    if (await makeNew(path)) return new RunDirectory(path);
-    throw new ConfigError(`${path}: this run directory exists already; resume it or choose another`);
   }
 
   /**
@@ -75,8 +66,8 @@ export class RunDirectory {
   }
 
   /** Appends an entry to `ledger.jsonl`; on return it is on the disk. */
-  async appendLedger(entry: RoundLine): Promise<void> {
-    await appendDurably(this.ledgerFile, `${JSON.stringify(entry)}\n`);
+  async appendLedger(entry: LedgerEntry): Promise<void> {
+    await appendDurably(this.ledgerFile, `${formatLedgerEntry(entry)}\n`);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { ExampleBatch } from '../data/dataset.ts';
-import { argmax, decodeGreedily, symbolsToText } from './ctc-decoding.ts';
+import { decodeText } from '../data/text.ts';
+import { argmax, decodeGreedily } from './ctc-decoding.ts';
 import { characterEdits, type EditCount, errorRate, wordEdits } from './error-rates.ts';
 import type { EvaluationRecord } from './records.ts';
 
@@ -65,7 +66,7 @@ export class TranscriptionScores implements Scores {
     return { wer: errorRate(this.#words), cer: errorRate(this.#characters) };
   }
 
-  #text(symbols: Iterable<number>): string {
-    return symbolsToText(symbols, this.#alphabet);
+  #text(symbols: ArrayLike<number>): string {
+    return decodeText(symbols, this.#alphabet);
   }
 }

@@ -22,6 +22,7 @@ describe('text as CTC symbols', () => {
   });
 
   test('the blank and symbols beyond the alphabet have no character', () => {
+    expect(decodeText([2, 1, 3], ['a', 'b', ' '])).toBe('ba ');
     expect(() => decodeText([1, 0], DIGIT_ALPHABET)).toThrow(/symbol 0 at position 1/);
     expect(() => decodeText([17], DIGIT_ALPHABET)).toThrow(DataError);
   });

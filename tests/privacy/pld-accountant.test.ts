@@ -1,28 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { composed, gaussian, ledgerEntry, nonPrivate, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
 import { logErfc } from '../../privacy/log-erfc.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
-
-interface ReferenceRecord {
-  readonly mechanism: string;
-  readonly method: string;
-  readonly neighbouring: string;
-  readonly value: number;
-  readonly params: {
-    readonly noise_multiplier: number;
-    readonly sampling_probability: number;
-    readonly steps: number;
-    readonly delta: number;
-  };
-}
-
-const path = join(process.env.DPFL_DATA ?? '../shared/data', 'accounting', 'reference.json');
-const present = existsSync(path);
-if (!present) console.warn(`${path} is absent; set DPFL_DATA to check the accountant against reference values`);
+import { present, type ReferenceRecord, records } from './reference-values.ts';
 
 const pld = new PldAccountant();
 const rdp = new RdpAccountant();
@@ -48,7 +30,6 @@ function gaussianDelta(z: number, epsilon: number): number {
 /** [z, q, T] | { below, above } by reference, per setting where epsilon is in [0.01, 100]. */
 function referenceCases(every: number) {
   const cases = new Map<string, { params: ReferenceRecord['params']; optimistic: number; pessimistic: number }>();
-  const records: ReferenceRecord[] = present ? JSON.parse(readFileSync(path, 'utf8')).records : [];
   for (const { mechanism, method, neighbouring, value, params } of records) {
     if (mechanism !== 'poisson_sampled_gaussian' || neighbouring !== 'ADD_OR_REMOVE_ONE') continue;
     const key = JSON.stringify(params);

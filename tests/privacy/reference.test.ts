@@ -1,28 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { calibrateNoiseMultiplier } from '../../privacy/calibration.ts';
 import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
 import { OPACUS_ORDERS, PAPER_ORDERS, RdpAccountant } from '../../privacy/rdp-accountant.ts';
-
-interface ReferenceRecord {
-  readonly mechanism: string;
-  readonly method: string;
-  readonly neighbouring: string;
-  readonly value: number;
-  readonly params: {
-    readonly noise_multiplier: number;
-    readonly sampling_probability: number;
-    readonly steps: number;
-    readonly delta: number;
-    readonly target_epsilon: number;
-  };
-}
-
-const path = join(process.env.DPFL_DATA ?? '../shared/data', 'accounting', 'reference.json');
-const present = existsSync(path);
-const records: ReferenceRecord[] = present ? JSON.parse(readFileSync(path, 'utf8')).records : [];
-if (!present) console.warn(`${path} is absent; set DPFL_DATA to check the accountant against reference values`);
+import { present, type ReferenceRecord, records } from './reference-values.ts';
 
 const select = (method: string) =>
   records.filter(

@@ -201,6 +201,28 @@ describe('other runs', () => {
     expect(summaryLines(report, directory).join('\n')).toContain(`dpfl run --resume ${directory}`);
   });
 
+  test('a run that its budget ended says so, and does not offer to resume', async () => {
+    const spent = new RdpAccountant().epsilon(selfComposed(poissonSampled(0.01, gaussian(1)), 2), 1e-6).epsilon;
+    const stopped = {
+      rounds: [roundRecord(0, { cohort: 0, contributed: 0 }), roundRecord(1), roundRecord(2)],
+      ledger: [ledgerLine(1), ledgerLine(2)],
+    };
+    const withBudget = (epsilon: number) =>
+      reportOf({
+        ...stopped,
+        config: CONFIG.replace('delta: 1.0e-6', `delta: 1.0e-6\n  budget: { epsilon: ${epsilon}, delta: 1.0e-6 }`),
+      });
+    const ended = await withBudget(spent);
+    expect(ended.report.run).toMatchObject({ finished: false, endedByBudget: true });
+    expect(ended.markdown).toContain('ended by `privacy.budget`');
+    const text = summaryLines(ended.report, ended.directory).join('\n');
+    expect(text).toContain('the next would exceed privacy.budget');
+    expect(text).not.toContain('--resume');
+    const interrupted = await withBudget(10 * spent);
+    expect(interrupted.report.run).toMatchObject({ finished: false, endedByBudget: false });
+    expect(summaryLines(interrupted.report, interrupted.directory).join('\n')).toContain('--resume');
+  });
+
   test('a run that stopped before its first round has spent nothing', async () => {
     const { report } = await reportOf({ rounds: [roundRecord(0, { cohort: 0, contributed: 0 })], ledger: [] });
     expect(report.privacy).toMatchObject({ guaranteed: true, epsilon: 0, order: null, steps: 0 });

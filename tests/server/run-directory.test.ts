@@ -15,9 +15,8 @@ describe('RunDirectory', () => {
 
   test('an existing directory is not taken over, a missing one not opened', async () => {
     const parent = await temporaryDirectory();
-    const path = join(parent, 'mine');
-    expect((await RunDirectory.createAt(path)).path).toBe(path);
-    await expect(RunDirectory.createAt(path)).rejects.toThrow('exists already');
+    const { path } = await RunDirectory.create(parent, 'mine');
+    expect((await RunDirectory.create(parent, 'mine')).path).not.toBe(path);
     expect((await RunDirectory.open(path)).path).toBe(path);
     await expect(RunDirectory.open(join(parent, 'absent'))).rejects.toThrow('no run directory');
   });
