@@ -84,9 +84,10 @@ function writeStep(
   fields: readonly DataField[],
 ) {
   const b = outer.subgraph();
-  const step = b.input('step', 'int64', []);
-  const condition = b.input('continue', 'bool', []);
-  const weights = new Map(layers.map(({ name, shape }) => [name, b.input(name, 'float32', shape)]));
+  const step = b.input('loop/step', 'int64', []);
+  const condition = b.input('loop/continue', 'bool', []);
+  // Under a prefix of their own: a user's layer may be called `learning_rate`.
+  const weights = new Map(layers.map(({ name, shape }) => [name, b.input(`weights/${name}`, 'float32', shape)]));
   const batch = b.within('batch', () => writeBatch(b, step, fields));
   const { nodes, loss, logits, logitsGradient } = writeForwardAndLoss(b, model, binding, batch, weights);
   const gradients = differentiate(b, nodes, new Map([[logits, logitsGradient]]), new Set(weights.values()));

@@ -12,8 +12,8 @@ export type RoundTotals = ShardResult;
 type ShardStatistics = Omit<ShardResult, 'sum'>;
 
 /**
- * Adds up the shards of a round. Grid integers are added at once, exact in any order; the scalar statistics, which round,
- * wait and are folded in shard order. So the totals are bit-identical whatever the order of arrival.
+ * Adds up the shards of a round. Grid integers are added at once, exact in any order; the scalar statistics wait
+ * and are folded in shard order, so that sums too large for their grid cannot depend on the order either. So the totals are bit-identical whatever the order of arrival.
  */
 export class RoundAggregator {
   readonly #layout: ParameterLayout;

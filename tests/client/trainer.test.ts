@@ -5,8 +5,9 @@ import { LocalTrainer } from '../../client/trainer.ts';
 import type { ExampleBatch } from '../../data/dataset.ts';
 import { ModelError } from '../../errors.ts';
 import { bindModel } from '../../graph/binding.ts';
+import { GraphBuilder } from '../../graph/builder.ts';
 import { compileForward, compileTraining } from '../../graph/compile.ts';
-import type { Model } from '../../graph/ir.ts';
+import { float32Tensor, type Model } from '../../graph/ir.ts';
 import { parametersOf } from '../../graph/parameters.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import type { CnnSettings, TransformerCtcSettings } from '../../models/config.ts';
@@ -195,6 +196,28 @@ function widened(examples: ExampleBatch, frames: number, symbols: number): Examp
   });
   return { count: examples.count, fields: Object.fromEntries(fields) as ExampleBatch['fields'] };
 }
+
+test('layers may be called what the training graph calls its own values', async () => {
+  const b = new GraphBuilder();
+  const image = b.input('image', 'float32', ['batch', 1, 1, 2]);
+  const weights = ['learning_rate', 'step'];
+  const rows = b.op('Flatten', [image], { axis: { kind: 'int', value: 1 } });
+  const tensors = [float32Tensor([2, 2], [1, 2, 3, 4]), float32Tensor([2], [0.5, -0.5])];
+  const [matrix, bias] = weights.map((name, i) => b.constant(tensors[i]!, name));
+  b.op('Gemm', [rows, matrix!, bias!], {}, { outputNames: ['logits'] });
+  const model: Model = { graph: b.build('own', ['logits']), opset: 21, weights };
+  const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, 'classification', 'own')));
+  const examples: ExampleBatch = {
+    count: 1,
+    fields: {
+      image: { type: 'float32', dims: [1, 1, 1, 2], data: Float32Array.of(1, 0) },
+      label: { type: 'int32', dims: [1], data: Int32Array.of(0) },
+    },
+  };
+  const { delta } = await trainer.train(parametersOf(model, trainer.layout), examples, gradientStep(1), draws());
+  // logits 1.5 and 1.5: probabilities one half each
+  [-0.5, 0.5, 0, 0, -0.5, 0.5].forEach((gradient, i) => expect(delta[i]).toBeCloseTo(gradient, 6));
+});
 
 test('a training graph the runtime cannot load is a ModelError', async () => {
   await expect(LocalTrainer.create({ onnx: Uint8Array.of(1, 2, 3), layers: [] })).rejects.toThrow(ModelError);
