@@ -216,7 +216,7 @@ test('layers may be called what the training graph calls its own values', async 
   };
   const { delta } = await trainer.train(parametersOf(model, trainer.layout), examples, gradientStep(1), draws());
   // logits 1.5 and 1.5: probabilities one half each
-  [-0.5, 0.5, 0, 0, -0.5, 0.5].forEach((gradient, i) => expect(delta[i]).toBeCloseTo(gradient, 6));
+  for (const [i, gradient] of [-0.5, 0.5, 0, 0, -0.5, 0.5].entries()) expect(delta[i]).toBeCloseTo(gradient, 6);
 });
 
 test('a training graph the runtime cannot load is a ModelError', async () => {

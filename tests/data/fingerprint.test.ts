@@ -40,7 +40,10 @@ describe('datasetFingerprint', () => {
     const vast = {
       ...dataset(labels),
       population: 1e9,
-      client: (id: number) => (users.push(id), dataset(labels).client(id % 6)),
+      client: (id: number) => {
+        users.push(id);
+        return dataset(labels).client(id % 6);
+      },
     };
     datasetFingerprint(vast);
     expect(users.length).toBeLessThan(100);
