@@ -3,7 +3,7 @@ import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
-import { cryptographicNoise, GaussianMechanism, type NoiseMechanism, noNoise, seededNoise } from '../privacy/noise.ts';
+import { cryptographicNoise, IndependentNoise, type NoiseMechanism, noNoise, seededNoise } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { poissonCohortLimit } from '../privacy/sampling.ts';
 import { secureStream } from '../random/secure.ts';
@@ -15,8 +15,6 @@ export class RunPrivacy {
   readonly settings: ResolvedPrivacy;
   readonly grid: ExactGrid;
   readonly mechanism: NoiseMechanism;
-  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
-  readonly noiseStd: number | null;
   readonly #total: RunningTotal;
   /** What will be spent after the next round; null without a budget. */
   readonly #next: RunningTotal | null;
@@ -30,8 +28,6 @@ export class RunPrivacy {
     this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
     this.grid = aggregationGrid(this.settings);
     this.mechanism = mechanismOf(this.settings, config.seed, layout, this.grid);
-    const { standardDeviation } = this.settings;
-    this.noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
     const accountant = new RdpAccountant();
     this.#total = accountant.start();
     this.#budget = config.privacy.budget;
@@ -103,5 +99,6 @@ function mechanismOf(
 ): NoiseMechanism {
   if (standardDeviation === null) return noNoise;
   const streams = noiseSource === 'seeded' ? seededNoise(seed) : cryptographicNoise();
-  return new GaussianMechanism(layout, grid, standardDeviation, streams);
+  const scales = layout.layers.map(() => standardDeviation);
+  return new IndependentNoise('gaussian', layout, grid, scales, streams);
 }
