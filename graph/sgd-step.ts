@@ -28,13 +28,18 @@ export function writeClippedStep(
   { learningRate, maxGradientNorm }: StepSettings,
 ): { readonly updated: readonly string[]; readonly norm: string } {
   const steps = new Map<string, WeightStep>();
-  for (const [weight, gradient] of gradients)
-    steps.set(weight, batchProductStep(b, weight, gradient) ?? plainStep(b, weight, gradient));
+  for (const [layer, weight] of weights) {
+    const gradient = gradients.get(weight);
+    if (gradient === undefined) continue;
+    b.within(layer, () => steps.set(weight, batchProductStep(b, weight, gradient) ?? plainStep(b, weight, gradient)));
+  }
   const squares = [...steps.values()].map(({ squaredNorm }) => squaredNorm);
   const norm = b.op('Sqrt', [squares.length === 1 ? squares[0]! : b.op('Sum', squares)]);
   const shrink = b.op('Div', [maxGradientNorm, b.op('Max', [norm, maxGradientNorm])]);
   const rate = b.op('Mul', [learningRate, shrink]);
-  const updated = [...weights.values()].map((weight) => steps.get(weight)?.update(rate) ?? weight);
+  const updated = [...weights].map(([layer, weight]) =>
+    b.within(layer, () => steps.get(weight)?.update(rate) ?? weight),
+  );
   return { updated, norm };
 }
 
