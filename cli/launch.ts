@@ -23,7 +23,7 @@ import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
-import { openRunDirectory } from './open-run-directory.ts';
+import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 
 /** What `dpfl run` and `dpfl server` ask for. */
@@ -73,8 +73,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     log: listen === undefined ? undefined : progress.note,
   });
   let workers: LocalWorkers | undefined;
+  let opened: OpenedRun | undefined;
   try {
-    const { directory, resumeFrom } = await openRunDirectory(options, run);
+    opened = await openRunDirectory(options, run);
+    const { directory, resumeFrom } = opened;
     announce(options, run, server.address, directory.path);
     if (listen === undefined) {
       const onAllFailed = (error: Error) => server.fail(error);
@@ -106,6 +108,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await server.close();
     // Those that were connected have hung up by now; any other is not waited for.
     await workers?.stop(1);
+    await opened?.directory.unlock();
   }
 }
 
