@@ -27,7 +27,7 @@ export function likelyBuffers({ graph, weights }: Model): LikelyBuffer[] {
 
 function reason(name: string, { data }: Tensor, recurrent: boolean): string | undefined {
   const values = data as Float32Array;
-  const least = values.reduce((smallest, value) => (value < smallest ? value : smallest), 0);
+  const least = values.reduce((smallest, value) => Math.min(smallest, value), 0);
   if (least <= maskedScore) return `it holds ${least}, as masks do`;
   const binary = values.every((value) => value === 0 || value === 1);
   if (binary && !recurrent && values.includes(0) && values.includes(1)) return 'it holds only zeros and ones';
