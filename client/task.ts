@@ -12,7 +12,7 @@ export const workerTask = z.strictObject({
   dataFingerprint: z.string(),
   seed: z.union([z.int(), z.string()]),
   local: localConfig,
-  clipping: z.strictObject({ mode: z.enum(['global', 'uniform', 'dim', 'none']), bound: z.number().gt(0) }),
+  clipping: z.strictObject({ mode: z.enum(['global', 'uniform', 'dim', 'l1', 'none']), bound: z.number().gt(0) }),
   /** Step of the exact grid, a power of two. */
   gridStep: z.number().gt(0),
   /** Layers of the parameter vector, in order. */

@@ -2,7 +2,7 @@ import { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { ClippingSpec } from './clipping.ts';
 import type { ResolvedPrivacy } from './config.ts';
-import { composed, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
+import { composed, discreteGaussian, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
 import { IndependentNoise, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
 import { poissonCohortLimit } from './sampling.ts';
@@ -26,21 +26,31 @@ export function roundMechanism(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noiseMultiplier, standardDeviation, noiseGroups, roundEvent, samplingRate } = settings;
-  if (noiseMultiplier === null || standardDeviation === null) {
+  const { mechanism, clipping, noiseMultiplier, standardDeviation, noiseGroups, roundEvent, samplingRate } = settings;
+  if (mechanism === 'none' || noiseMultiplier === null || standardDeviation === null) {
     const grid = ExactGrid.forSum(clipping.bound, largestCohort(settings));
     return { clipping, grid, noise: noNoise, event: () => roundEvent };
   }
   const gridFor = (std: number) => ExactGrid.forNoisySum(clipping.bound, largestCohort(settings), std);
   if (noiseGroups === undefined) {
     const grid = gridFor(standardDeviation);
-    const scales = layout.layers.map(() => standardDeviation);
-    return {
-      clipping,
+    const scale = noiseMultiplier * clipping.bound;
+    const noise = new IndependentNoise(
+      mechanism,
+      layout,
       grid,
-      noise: new IndependentNoise('gaussian', layout, grid, scales, streams),
-      event: () => roundEvent,
-    };
+      layout.layers.map(() => scale),
+      streams,
+    );
+    // On the grid the exact numbers are known: those of the integers that are released.
+    const event =
+      mechanism === 'discreteGaussian'
+        ? poissonSampled(
+            samplingRate,
+            discreteGaussian(scale * grid.perUnit, clipping.bound * grid.perUnit, layout.size),
+          )
+        : roundEvent;
+    return { clipping, grid, noise, event: () => event };
   }
   const groups = allocateNoise(layout, clipping, noiseMultiplier, noiseGroups);
   // The largest noise decides: a standard deviation of up to 2^31 steps, so that draws reach every grid point.

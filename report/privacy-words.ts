@@ -1,6 +1,7 @@
 import type { EpsilonStatement } from '../privacy/accountant.ts';
 import type { Adjacency } from '../privacy/events.ts';
 import { significant } from './format.ts';
+import type { RoundNoise } from './round-noise.ts';
 
 /** The adjacency of every epsilon, in words. */
 export const ADJACENCY_WORDS = {
@@ -8,6 +9,13 @@ export const ADJACENCY_WORDS = {
   'replace-one-user': 'replacing all data of one user by any other',
   'zero-out-one-user': 'replacing the contributions of one user by zero',
 } as const satisfies Record<Adjacency, string>;
+
+/** The noise of a run, in words. */
+export const MECHANISM_WORDS = {
+  gaussian: 'Gaussian noise',
+  discreteGaussian: 'discrete Gaussian noise (exact draws)',
+  laplace: 'discrete Laplace noise (exact draws)',
+} as const satisfies Record<RoundNoise['mechanism'], string>;
 
 const ACCOUNTANTS: Readonly<Record<string, string>> = {
   rdp: 'Rényi DP (moments accountant)',

@@ -13,7 +13,7 @@ import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 /** The guarantee of a run. Epsilon, q, z and T are those of the ledger, never copied from elsewhere. */
 export interface PrivacySection {
   readonly guaranteed: true;
-  readonly mechanism: 'gaussian';
+  readonly mechanism: RoundNoise['mechanism'];
   readonly adjacency: Adjacency;
   readonly epsilon: number;
   readonly delta: number;
@@ -33,7 +33,7 @@ export interface PrivacySection {
   readonly clipping: ClippingSpec;
   readonly noise: {
     readonly source: NoiseSource;
-    /** z: on the sum, in units of the clipping bound; what the accountant uses. */
+    /** z: on the sum, in units of the clipping bound; what the accountant uses. For laplace the scale b, not the standard deviation. */
     readonly multiplier: number;
     /** The same noise on the average (the paper's σ_DP), in units of the clipping bound. */
     readonly sigmaDp: number;
@@ -85,7 +85,7 @@ export function privacySection(
   if (settings.mechanism === 'none')
     return without('privacy.mechanism is none: client deltas were summed without noise.');
   const steps = ledger.map(({ event }) => roundNoise(event));
-  if (steps.includes(null)) return without('The ledger has steps that are not Poisson-sampled Gaussian noise.');
+  if (steps.includes(null)) return without('The ledger has steps that are not noise on a Poisson sample.');
   const { epsilon, order, conversion, accountant: name } = accountant.epsilon(ledger, settings.delta);
   if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
 
@@ -94,10 +94,11 @@ export function privacySection(
   const rate = first?.rate ?? settings.samplingRate;
   const shown = { multiplier, rate };
   const uniform = steps.every((step) => step !== null && sameNoise(step, shown));
-  const { sigmaDp, sigmaClient } = noiseConventions({ multiplier }, expectedCohort);
+  const deviation = settings.mechanism === 'laplace' ? Math.SQRT2 * multiplier : multiplier;
+  const { sigmaDp, sigmaClient } = noiseConventions({ multiplier: deviation }, expectedCohort);
   return {
     guaranteed: true,
-    mechanism: 'gaussian',
+    mechanism: settings.mechanism,
     adjacency: ADD_OR_REMOVE,
     epsilon,
     delta: settings.delta,
@@ -112,7 +113,7 @@ export function privacySection(
       multiplier,
       sigmaDp,
       sigmaClient,
-      standardDeviationOnSum: multiplier * settings.clipping.bound,
+      standardDeviationOnSum: deviation * settings.clipping.bound,
       ...(first?.groups.length
         ? {
             groups: first.groups.map((z, g) => ({ layers: settings.noiseGroups?.[g]?.layers ?? [], multiplier: z })),
@@ -190,7 +191,8 @@ function protectionCaveat(epsilon: number): string[] {
 export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = new RdpAccountant()): boolean {
   const { budget } = record.privacy;
   if (budget === undefined) return false;
-  const next = ledgerEntry(record.ledger.length + 1, resolvePrivacy(record.privacy, record).roundEvent);
+  const { roundEvent } = resolvePrivacy(record.privacy, record);
+  const next = ledgerEntry(record.ledger.length + 1, record.ledger.at(-1)?.event ?? roundEvent);
   return accountant.epsilon([...record.ledger, next], budget.delta).epsilon > budget.epsilon;
 }
 

@@ -2,10 +2,10 @@ import type { PrivacyEvent } from '../privacy/events.ts';
 
 /** What an entry of the ledger says about the noise of its round. */
 export interface RoundNoise {
-  readonly mechanism: 'gaussian';
+  readonly mechanism: 'gaussian' | 'discreteGaussian' | 'laplace';
   /** q */
   readonly rate: number;
-  /** z, of all layers together. */
+  /** z, of all layers together; for laplace the scale b, in units of the clipping bound. */
   readonly multiplier: number;
   /** z of each group of layers, where groups have noise of their own. */
   readonly groups: readonly number[];
@@ -16,6 +16,10 @@ export function roundNoise(event: PrivacyEvent): RoundNoise | null {
   if (event.kind !== 'poissonSampled') return null;
   const { samplingRate: rate, event: noise } = event;
   if (noise.kind === 'gaussian') return { mechanism: 'gaussian', rate, multiplier: noise.noiseMultiplier, groups: [] };
+  if (noise.kind === 'laplace') return { mechanism: 'laplace', rate, multiplier: noise.scale, groups: [] };
+  if (noise.kind === 'discreteGaussian') {
+    return { mechanism: 'discreteGaussian', rate, multiplier: noise.standardDeviation / noise.sensitivity, groups: [] };
+  }
   if (noise.kind !== 'composed') return null;
   const groups = noise.events.map((part) => (part.kind === 'gaussian' ? part.noiseMultiplier : Number.NaN));
   const multiplier = groups.reduce((precision, z) => precision + z ** -2, 0) ** -0.5;

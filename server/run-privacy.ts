@@ -31,7 +31,7 @@ export class RunPrivacy {
     this.#total = accountant.start();
     this.#budget = config.privacy.budget;
     this.#next = this.#budget === undefined ? null : accountant.start();
-    this.#next?.add(this.settings.roundEvent);
+    this.#next?.add(this.#mechanism.event(1));
     this.#seed = config.seed;
   }
 
@@ -58,7 +58,7 @@ export class RunPrivacy {
   /** Counts an entry of the ledger as spent. */
   spend(entry: LedgerEntry): void {
     this.#total.add(entry.event);
-    this.#next?.add(entry.event);
+    this.#next?.add(this.#mechanism.event(entry.round + 1));
     this.#spent += 1;
   }
 

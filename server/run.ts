@@ -163,7 +163,7 @@ class Coordinator {
   /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
   #checkpointDue(round: number): boolean {
     const { mechanism, noiseSource } = this.#privacy.settings;
-    const unrepeatable = mechanism === 'gaussian' && noiseSource === 'cryptographic';
+    const unrepeatable = mechanism !== 'none' && noiseSource === 'cryptographic';
     return unrepeatable || round % this.#options.config.checkpoint.every === 0;
   }
 

@@ -37,7 +37,19 @@ describe('privacyConfig', () => {
     ['negative bound', { ...minimal, clipping: { mode: 'dim', bound: -1 } }, 'clipping.bound'],
     ['delta 0', { ...minimal, delta: 0 }, 'delta'],
     ['delta 1', { ...minimal, delta: 1 }, 'delta'],
-    ['unknown mechanism', { ...minimal, mechanism: 'laplace' }, 'mechanism'],
+    ['unknown mechanism', { ...minimal, mechanism: 'uniform' }, 'mechanism'],
+    ['Laplace noise on an L2 bound', { ...minimal, mechanism: 'laplace' }, 'clipping.mode'],
+    ['an L1 bound under Gaussian noise', { ...minimal, clipping: { mode: 'l1', bound: 1 } }, 'clipping.mode'],
+    [
+      'Laplace noise as a standard deviation',
+      { clipping: { mode: 'l1', bound: 1 }, mechanism: 'laplace', noise: { sigmaDp: 1 } },
+      'noise',
+    ],
+    [
+      'groups of layers without Gaussian noise',
+      { ...minimal, mechanism: 'discreteGaussian', noiseGroups: [{ layers: ['*'], factor: 1 }] },
+      'noiseGroups',
+    ],
     ['privacy settings silently ignored: an unknown key', { ...minimal, noiseMultiplier: 1 }, ''],
     ['privacy settings silently ignored: an unknown nested key', { ...minimal, noise: { z: 1 } }, 'noise'],
     [
