@@ -5,6 +5,7 @@ import { einsumEquation, subscriptSizes } from './einsum.ts';
 import { layersOf } from './forward.ts';
 import { writeForward } from './import.ts';
 import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+import { optimise, optimiseForward } from './optimise.ts';
 
 /** Sizes that a model leaves open, as an estimate takes them. */
 export interface AssumedSizes {
@@ -41,14 +42,16 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
     );
     names.set(name, b.input(name, dtype, fixed));
   }
-  const nodes = writeForward(b, model, names);
+  const imported = writeForward(b, model, names);
   const output = model.graph.outputs.find(({ dtype }) => dtype === 'float32');
   if (!output)
     throw new ModelError('the model has no floating-point output to train; export it with its logits as output');
   const logits = names.get(output.name)!;
+  const nodes = optimiseForward(b, imported, [logits]);
   const forward = b.build('forward', [logits]);
   const seed = b.input(b.unique('seed'), 'float32', b.shape(logits));
   const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted).values()];
+  optimise(b, gradients);
   const step = b.build('step', gradients);
   const typeOf = (name: string) => b.type(name);
   const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
