@@ -23,6 +23,8 @@ export interface CentralStep {
   /** Norm of the pseudo-gradient. */
   readonly updateNorm: number;
   readonly layers: LayerStatistics;
+  /** Wall-clock seconds of the noise and of the optimizer's step. */
+  readonly seconds: { readonly noise: number; readonly optimizer: number };
 }
 
 /**
@@ -43,7 +45,9 @@ export function centralStep(
   const { grid, mechanism, noiseStd, expectedCohort } = release;
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStd);
+  const started = performance.now();
   mechanism.addTo(totals.sum, round);
+  const noised = performance.now();
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const updateNorm = l2Norm(scratch);
   const learningRate = optimizer.nextLearningRate;
@@ -53,5 +57,6 @@ export function centralStep(
       `round ${round}: the parameters are no longer finite; lower optimizer.learningRate or local.learningRate`,
     );
   }
-  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios) };
+  const seconds = { noise: (noised - started) / 1000, optimizer: (performance.now() - noised) / 1000 };
+  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios), seconds };
 }

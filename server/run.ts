@@ -139,6 +139,7 @@ class Coordinator {
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
+    const workers = server.workerCount();
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
@@ -150,7 +151,9 @@ class Coordinator {
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
-    await this.#record(roundRecord({ round, trained, step, epsilon: this.#privacy.epsilon, evaluation, seconds }));
+    await this.#record(
+      roundRecord({ round, trained, step, epsilon: this.#privacy.epsilon, evaluation, seconds, workers }),
+    );
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
   }

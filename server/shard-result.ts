@@ -16,7 +16,7 @@ export function shardResultOf(
   layers: number,
   payload: Uint8Array,
 ): ShardResult {
-  const { contributed, rejectedNonFinite, lossSum, examples, seconds } = header;
+  const { contributed, rejectedNonFinite, lossSum, examples } = header;
   if (contributed + rejectedNonFinite !== clients) {
     throw new ProtocolError(
       `shard result: ${contributed} contributions and ${rejectedNonFinite} rejections for ${clients} clients`,
@@ -35,5 +35,11 @@ export function shardResultOf(
   for (let i = 0; i < sum.length; i += 1) {
     if (!Number.isSafeInteger(sum[i])) throw new ProtocolError(`shard result: ${sum[i]} is not a grid integer`);
   }
+  const seconds = {
+    total: header.seconds,
+    data: header.dataSeconds,
+    training: header.trainingSeconds,
+    clipping: header.clippingSeconds,
+  };
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
 }
