@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
-import { ProtocolError } from '../errors.ts';
+import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
 
@@ -75,7 +75,8 @@ export interface ShardContext {
  * @param parameters θ(t−1), flat; not changed
  * @param clientIds users of the data set, trained in this order
  * @param signal ends the work before the next client
- * @throws ProtocolError when a client id is outside the population; the signal's reason when it is aborted
+ * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
+ *   be trained; the signal's reason when it is aborted
  */
 export async function trainShard(
   context: ShardContext,
@@ -84,7 +85,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { seed, local, layers, dataset, trainer, clipper } = context;
+  const { layers, dataset, clipper } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const deltaNormSums = new Float64Array(layers);
@@ -102,11 +103,8 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const opening = performance.now();
-    const batch = dataset.client(id);
-    seconds.data += (performance.now() - opening) / 1000;
-    const random = namedStream(seed, 'client-batches', round, id);
-    const { delta, loss, seconds: training = 0 } = await trainer.train(parameters, batch, local, random);
+    const { batch, delta, loss, data, training } = await trainClient(context, round, parameters, id);
+    seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
     const outcome = clipper.addTo(sum, delta);
@@ -125,6 +123,28 @@ export async function trainShard(
   }
   seconds.total = (performance.now() - started) / 1000;
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+}
+
+/** An error names its client: it would come again on every worker, and ends the run. */
+async function trainClient(
+  { seed, local, dataset, trainer }: ShardContext,
+  round: number,
+  parameters: Float32Array,
+  id: number,
+): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number; data: number; training: number }> {
+  try {
+    const opening = performance.now();
+    const batch = dataset.client(id);
+    const data = (performance.now() - opening) / 1000;
+    const random = namedStream(seed, 'client-batches', round, id);
+    const { delta, loss, seconds = 0 } = await trainer.train(parameters, batch, local, random);
+    return { batch, delta, loss, data, training: seconds };
+  } catch (error) {
+    const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
+    throw error instanceof DataError
+      ? new DataError(message, { cause: error })
+      : new ModelError(message, { cause: error });
+  }
 }
 
 function onGrid(figure: number): number {

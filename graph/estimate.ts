@@ -141,7 +141,27 @@ function multiplications(node: Node, shapeOf: (name: string) => readonly Dim[]):
       );
       return count([...subscriptSizes(node, equation, shapes).values()]);
     }
+    case 'LSTM':
+    case 'GRU':
+    case 'RNN': {
+      const [rows, features] = shapeOf(w).slice(-2);
+      const hidden = shapeOf(node.outputs[0]!).at(-1)!;
+      const gates = count([rows!]) / count([hidden]);
+      return output() * gates * (count([features!]) + count([hidden]));
+    }
+    case 'Scan':
+      return scannedMultiplications(node, shapeOf);
     default:
       return 0;
   }
+}
+
+/** The products of rows with a matrix outside in a Scan over steps, as gradients through time have them. */
+function scannedMultiplications(node: Node, shapeOf: (name: string) => readonly Dim[]): number {
+  const { body } = node.attributes;
+  if (body?.kind !== 'graph') return 0;
+  const steps = shapeOf(node.inputs.at(-1)!)[0]!;
+  const rows = body.value.inputs[0]!.shape[0]!;
+  const matrices = body.value.nodes.filter(({ op }) => op === 'MatMul').map(({ inputs }) => shapeOf(inputs[1]!));
+  return matrices.reduce((sum, matrix) => sum + count([steps, rows, ...matrix]), 0);
 }

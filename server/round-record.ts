@@ -1,5 +1,6 @@
 import type { ShardSeconds } from '../client/shard.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import type { FaultRecord } from './faults.ts';
 import type { EvaluationRecord, RoundRecord, WorkerSeconds } from './records.ts';
 import type { CentralStep } from './round-step.ts';
 import type { TrainedRound } from './rounds.ts';
@@ -11,6 +12,7 @@ export interface FinishedRound {
   readonly step: CentralStep;
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
+  readonly faults?: FaultRecord;
   /** Wall-clock seconds; the server's own share is what training and evaluation leave. */
   readonly seconds: { readonly total: number; readonly training: number; readonly evaluation: number };
   /** Workers connected when the last result came. */
@@ -18,15 +20,8 @@ export interface FinishedRound {
 }
 
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
-export function roundRecord({
-  round,
-  trained,
-  step,
-  epsilon,
-  evaluation,
-  seconds,
-  workers,
-}: FinishedRound): RoundRecord {
+export function roundRecord(finished: FinishedRound): RoundRecord {
+  const { round, trained, step, epsilon, evaluation, faults, seconds, workers } = finished;
   const { contributed, rejectedNonFinite, lossSum } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
@@ -40,6 +35,7 @@ export function roundRecord({
     epsilon,
     ...(evaluation === undefined ? {} : { evaluation }),
     layers: step.layers,
+    ...(faults === undefined ? {} : { faults }),
     seconds: {
       ...seconds,
       server: seconds.total - seconds.training - seconds.evaluation,

@@ -1,6 +1,7 @@
 import type { ShardResult } from '../client/shard.ts';
 import type { RandomStream } from '../random/stream.ts';
 import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import type { FaultRecord } from './faults.ts';
 import { sampleCohort } from './sampling.ts';
 import { splitIntoShards } from './shards.ts';
 
@@ -19,6 +20,8 @@ export interface RoundServer {
   ): Promise<void>;
   /** Workers that can train now; they decide how work is cut, and nothing else. */
   workerCount(): number;
+  /** What went wrong with workers since the last call; undefined when nothing did. */
+  takeFaults?(): FaultRecord | undefined;
 }
 
 /** What decides who trains in a round and how the work is cut. */
