@@ -37,6 +37,14 @@ export interface SessionEvents {
   gone(session: WorkerSession): void;
 }
 
+const MAX_NAME_CHARACTERS = 200;
+const MAX_FAILURE_CHARACTERS = 4000;
+
+/** Without control characters, which could forge lines of the log or move the cursor of a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
+}
+
 /** The server's end of one worker's stream: handshake, chunks in and out, and the certainty of hearing of its end. */
 export class WorkerSession {
   readonly id: number;
@@ -51,6 +59,8 @@ export class WorkerSession {
   private readonly assembler: PayloadAssembler;
   private workerName: string | undefined;
   private header: ShardHeader__Output | undefined;
+  /** Bytes of the rejected result that may still come. */
+  private unwanted = 0;
   private over = false;
 
   constructor(id: number, call: WorkerStream, greeting: Greeting, events: SessionEvents) {
@@ -126,10 +136,11 @@ export class WorkerSession {
       this.events.ready(this);
     } else if (message.shardHeader) {
       this.header = this.events.wants(this, message.shardHeader) ? message.shardHeader : undefined;
+      this.unwanted = this.header === undefined ? this.greeting.sumBytes : 0;
     } else if (message.shardChunk) {
       this.collect(message.shardChunk);
     } else if (message.failure) {
-      this.events.failed(this, message.failure.message);
+      this.events.failed(this, printable(message.failure.message).slice(0, MAX_FAILURE_CHARACTERS));
       void this.leave();
     } else {
       throw new ProtocolError('a worker message without a body, or of a newer version');
@@ -137,17 +148,21 @@ export class WorkerSession {
   }
 
   private greet(hello: Hello__Output): void {
+    const name = printable(hello.name);
+    if (name.length > MAX_NAME_CHARACTERS) {
+      throw new ProtocolError(`a worker's name has at most ${MAX_NAME_CHARACTERS} characters`);
+    }
     if (hello.protocolVersion !== PROTOCOL_VERSION) {
       this.refuse(
         status.FAILED_PRECONDITION,
         new ProtocolError(
-          `worker '${hello.name}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
+          `worker '${name}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
         ),
       );
       return;
     }
-    if (this.workerName !== undefined) throw new ProtocolError(`worker '${hello.name}' said Hello twice`);
-    this.workerName = hello.name || `worker ${this.id}`;
+    if (this.workerName !== undefined) throw new ProtocolError(`worker '${this.name}' said Hello twice`);
+    this.workerName = name || `worker ${this.id}`;
     this.events.joined(this);
     void this.welcome();
   }
@@ -159,7 +174,12 @@ export class WorkerSession {
   }
 
   private collect(chunk: PayloadChunk): void {
-    if (this.header === undefined) return;
+    if (this.header === undefined) {
+      this.unwanted -= chunk.data.byteLength;
+      if (this.unwanted < 0 || chunk.data.byteLength === 0)
+        throw new ProtocolError('a chunk came without its shard header');
+      return;
+    }
     const sum = this.assembler.add(chunk);
     if (sum === undefined) return;
     const header = this.header;
