@@ -7,9 +7,11 @@ import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
-import type { Model } from '../graph/ir.ts';
+import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
-import { parametersOf, withParameters } from '../graph/parameters.ts';
+import { parametersOf } from '../graph/parameters.ts';
+import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
+import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
@@ -23,7 +25,7 @@ import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
-import { openRunDirectory } from './open-run-directory.ts';
+import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 import type { Security } from './security.ts';
 import { removeTokenFile, writeTokenFile } from './token-file.ts';
@@ -53,7 +55,8 @@ export interface LaunchOutcome {
 interface Prepared {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
-  readonly model: Model;
+  readonly adapted: AdaptedModel;
+  readonly modelFingerprint: string;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
   readonly forward: ForwardArtifact;
@@ -78,9 +81,11 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     log: listen === undefined ? undefined : progress.note,
   });
   let workers: LocalWorkers | undefined;
+  let opened: OpenedRun | undefined;
   let forgetToken = () => {};
   try {
-    const { directory, resumeFrom } = await openRunDirectory(options, run);
+    opened = await openRunDirectory(options, run);
+    const { directory, resumeFrom } = opened;
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -112,13 +117,14 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
       resumeFrom,
       signal: options.signal,
     });
-    await directory.write('model.onnx', encodeModel(withParameters(run.model, layout, parameters)));
+    await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
   } finally {
     forgetToken();
     await server.close();
     // Those that were connected have hung up by now; any other is not waited for.
     await workers?.stop(1);
+    await opened?.directory.unlock();
   }
 }
 
@@ -155,7 +161,8 @@ function prepare(config: RunConfig): Prepared {
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
-  const model = buildModel(config.model, dataset.task, config.seed);
+  const adapted = adaptModel(buildModel(config.model, dataset.task, config.seed), { train: config.train });
+  const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
@@ -180,7 +187,8 @@ function prepare(config: RunConfig): Prepared {
     gridStep: grid.step,
     layers: training.layers,
   };
-  return { dataset, dataFingerprint, model, layout, training, forward, task };
+  const modelFingerprint = fixedPartFingerprint(model);
+  return { dataset, dataFingerprint, adapted, modelFingerprint, layout, training, forward, task };
 }
 
 function announce(
@@ -192,12 +200,14 @@ function announce(
 ): void {
   const { expectedCohort, rounds } = config.federation;
   const count = (value: number) => value.toLocaleString('en-US');
+  const frozen = run.adapted.frozen > 0 ? ` trained, ${count(run.adapted.frozen)} frozen` : '';
   progress.note(
-    `${directory}: ${config.model.kind}, ${count(run.layout.size)} parameters in ${run.layout.layers.length} layers`,
+    `${directory}: ${config.model.kind}, ${count(run.layout.size)} parameters in ${run.layout.layers.length} layers${frozen}`,
   );
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (listen === undefined) return;
   const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
   const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
@@ -208,9 +218,9 @@ function announce(
 /** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */
 async function startingPoint(
   { config, progress }: LaunchOptions,
-  { dataset, model, layout, training }: Prepared,
+  { dataset, adapted, layout, training }: Prepared,
 ): Promise<Float32Array> {
-  const initial = parametersOf(model, layout);
+  const initial = parametersOf(adapted.model, layout);
   if (!config.seedModel || !dataset.seed) return initial;
   const examples = dataset.seed();
   const { steps } = config.seedModel;

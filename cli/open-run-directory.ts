@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ConfigError, DataError } from '../errors.ts';
+import type { AdaptedModel } from '../models/adapt/adapt.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
 import type { RunConfig } from '../server/run-config.ts';
-import { RunDirectory } from '../server/run-directory.ts';
+import { RunDirectory, readLines } from '../server/run-directory.ts';
 import { type ManifestFacts, runManifest } from './manifest.ts';
 import type { Progress } from './progress.ts';
 
@@ -23,6 +24,8 @@ export interface RunSubject {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly layout: ParameterLayout;
+  readonly modelFingerprint: string;
+  readonly adapted: Pick<AdaptedModel, 'frozen'>;
 }
 
 /** A run directory, and where in it to continue. */
@@ -32,8 +35,8 @@ export interface OpenedRun {
 }
 
 /**
- * Makes a new run directory with its configuration and manifest, or opens one to resume.
- * @throws ConfigError when there is nothing to resume, or the data or the model are not those the run began with
+ * Makes a new run directory with its configuration and manifest, or opens one to resume. The directory is locked: the caller unlocks it.
+ * @throws ConfigError when there is nothing to resume, another process works on the run, or the data or the model are not those the run began with
  * @throws DataError when the manifest of a resumed run is damaged
  */
 export async function openRunDirectory(request: RunDirectoryRequest, subject: RunSubject): Promise<OpenedRun> {
@@ -41,30 +44,56 @@ export async function openRunDirectory(request: RunDirectoryRequest, subject: Ru
   const facts = manifestFacts(config, subject);
   if (resume === undefined) {
     const directory = await RunDirectory.create(config.output, config.name);
-    await directory.write('config.yaml', stringify(config));
-    await directory.write('manifest.json', `${JSON.stringify(runManifest(facts), undefined, 2)}\n`);
+    await directory.lock();
+    await describe(directory, config, facts);
     return { directory };
   }
   const directory = await RunDirectory.open(resume);
-  const warn = (damaged: DataError) => progress.note(`warning: ${damaged.message}`);
-  const resumeFrom = await newestCheckpoint(directory.checkpoints, warn);
-  if (!resumeFrom) throw new ConfigError(`${resume}: there is no checkpoint to resume from; start the run again`);
-  await requireSameSubject(directory, facts);
-  // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
-  await directory.write('config.yaml', stringify(config));
-  return { directory, resumeFrom };
+  await directory.lock(progress.note);
+  try {
+    const warn = (damaged: DataError) => progress.note(`warning: ${damaged.message}`);
+    const resumeFrom = await newestCheckpoint(directory.checkpoints, warn);
+    if (!resumeFrom) {
+      await requireUnspent(directory);
+      // Killed before its first checkpoint: it begins as if it were new.
+      await describe(directory, config, facts);
+      return { directory };
+    }
+    await requireSameSubject(directory, facts);
+    // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
+    await directory.write('config.yaml', stringify(config));
+    return { directory, resumeFrom };
+  } catch (error) {
+    await directory.unlock();
+    throw error;
+  }
 }
 
-function manifestFacts(config: RunConfig, { dataset, dataFingerprint, layout }: RunSubject): ManifestFacts {
+async function describe(directory: RunDirectory, config: RunConfig, facts: ManifestFacts): Promise<void> {
+  await directory.write('config.yaml', stringify(config));
+  await directory.write('manifest.json', `${JSON.stringify(runManifest(facts), undefined, 2)}\n`);
+}
+
+/** Privacy that was spent must not be forgotten by beginning anew. */
+async function requireUnspent({ path, ledgerFile }: RunDirectory): Promise<void> {
+  if ((await readLines(ledgerFile)).length === 0) return;
+  throw new ConfigError(`${path}: its checkpoints are gone, there is none to resume from; start a new run`);
+}
+
+function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
+  const { dataset, dataFingerprint, layout, modelFingerprint, adapted } = subject;
+  const { frozen } = adapted;
   return {
     seed: config.seed,
     population: dataset.population,
     dataset: dataset.description,
     ...(dataset.userMeaning === undefined ? {} : { userMeaning: dataset.userMeaning }),
     dataFingerprint,
-    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters`,
+    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters${frozen > 0 ? ` trained, ${frozen} frozen` : ''}`,
     parameters: layout.size,
+    frozenParameters: frozen,
     layout: layout.fingerprint(),
+    modelFingerprint,
   };
 }
 
@@ -80,7 +109,9 @@ async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts)
   if (manifest.dataFingerprint !== facts.dataFingerprint || manifest.population !== facts.population) {
     throw new ConfigError(`${directory.path}: the data is not what this run began with; restore it or start a new run`);
   }
-  if (manifest.layout !== facts.layout) {
+  // Runs of earlier versions have no fingerprint of what is not trained.
+  const fixedPart = manifest.modelFingerprint ?? facts.modelFingerprint;
+  if (manifest.layout !== facts.layout || fixedPart !== facts.modelFingerprint) {
     throw new ConfigError(
       `${directory.path}: the model is not what this run began with; restore it or start a new run`,
     );

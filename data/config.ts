@@ -88,6 +88,31 @@ export const cifar10Config = z.strictObject({
 });
 export type Cifar10Config = z.infer<typeof cifar10Config>;
 
+const pixels = count.max(1024);
+
+/** Classes of random patterns, drawn anew by every user with its own lighting: any number of users, at no cost until they are sampled. */
+export const syntheticImagesConfig = z.strictObject({
+  kind: z.literal('synthetic-images'),
+  population: count.max(Number.MAX_SAFE_INTEGER).default(1_000_000).describe('number of users K'),
+  samplesPerUser: count.max(50_000).default(50).describe('images of each user; with a spread, of the median user'),
+  samplesSpread: z
+    .number()
+    .min(0)
+    .max(3)
+    .default(0)
+    .describe('standard deviation of the logarithm of a user’s number of images; 0 = all alike'),
+  imageShape: z.tuple([pixels, pixels, pixels]).default([1, 28, 28]).describe('channels, height, width'),
+  classes: count.min(2).max(1000).default(10).describe('number of classes'),
+  noise: z.number().min(0).max(100).default(1).describe('standard deviation of each pixel’s noise; patterns have 1'),
+  evaluationSamples: count.max(100_000).default(1000).describe('held-out images'),
+});
+export type SyntheticImagesConfig = z.infer<typeof syntheticImagesConfig>;
+
 /** The `data` section of a run's configuration. Paths are absolute or relative to the working directory. */
-export const dataConfig = z.discriminatedUnion('kind', [syntheticSpeechConfig, fsddConfig, cifar10Config]);
+export const dataConfig = z.discriminatedUnion('kind', [
+  syntheticSpeechConfig,
+  syntheticImagesConfig,
+  fsddConfig,
+  cifar10Config,
+]);
 export type DataConfig = z.infer<typeof dataConfig>;

@@ -21,6 +21,13 @@ export interface ExampleBatch {
   readonly fields: Readonly<Record<string, TensorData>>;
 }
 
+/** How much data a user has, as far as that is known without loading it. */
+export interface ExpectedWork {
+  readonly examples: number;
+  /** Cost of one pass over the examples, in any unit that is the same for all users: images, bytes of audio. */
+  readonly pass: number;
+}
+
 /** A population of users with private examples, and held-out examples that belong to none of them. */
 export interface FederatedDataset {
   readonly task: Task;
@@ -28,6 +35,8 @@ export interface FederatedDataset {
   readonly population: number;
   /** The private examples of user `id`; always the same for the same id. Never empty. */
   client(id: number): ExampleBatch;
+  /** What user `id`'s data costs to train on, without loading it. A data set whose users are all alike may leave it out. */
+  expectedWork?(id: number): ExpectedWork;
   /** Held-out examples (users or takes outside the population), for evaluation. */
   evaluation(): ExampleBatch;
   /** Public examples for the central seed model, when the data set has some. */

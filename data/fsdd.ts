@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ConfigError, DataError } from '../errors.ts';
 import { packTranscriptions, type Utterance } from './batches.ts';
 import type { FsddConfig } from './config.ts';
-import type { ExampleBatch, FederatedDataset, Task } from './dataset.ts';
+import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
 import { LogMelExtractor } from './features.ts';
 import { checkPopulation, checkUser } from './population.ts';
 import { DIGIT_ALPHABET, DIGIT_WORDS, encodeText } from './text.ts';
@@ -75,6 +75,12 @@ export class Fsdd implements FederatedDataset {
   client(id: number): ExampleBatch {
     checkUser(id, this.population);
     return packTranscriptions(this.#users[id], this.#filters);
+  }
+
+  expectedWork(id: number): ExpectedWork {
+    checkUser(id, this.population);
+    const user = this.#users[id];
+    return { examples: user.length, pass: user.reduce((values, { features }) => values + features.length, 0) };
   }
 
   evaluation(): ExampleBatch {

@@ -2,6 +2,7 @@ import { Cifar10 } from './cifar10.ts';
 import type { DataConfig } from './config.ts';
 import type { FederatedDataset } from './dataset.ts';
 import { Fsdd } from './fsdd.ts';
+import { SyntheticImages } from './synthetic-images.ts';
 import { SyntheticSpeech } from './synthetic-speech.ts';
 
 /**
@@ -13,6 +14,8 @@ export function openDataset(config: DataConfig, seed: number | string): Federate
   switch (config.kind) {
     case 'synthetic-speech':
       return new SyntheticSpeech(config, seed);
+    case 'synthetic-images':
+      return new SyntheticImages(config, seed);
     case 'fsdd':
       return new Fsdd(config);
     case 'cifar10':

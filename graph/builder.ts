@@ -31,8 +31,8 @@ interface Shared {
 }
 
 /**
- * Writes a graph node by node, in canonical form (opset 21 spelling). Each node's output types are inferred as it is added;
- * integer arithmetic on known values is folded; a pure node that is already there is not written twice.
+ * Writes a graph node by node, in canonical form (opset 21 spelling), and knows the type of every value: the typed graph that the
+ * passes hand on. Each node's output types are inferred as it is added; integer arithmetic on known values is folded.
  */
 export class GraphBuilder {
   readonly inputs: Value[] = [];
@@ -40,8 +40,7 @@ export class GraphBuilder {
   readonly constants = new Map<string, Tensor>();
   private readonly types = new Map<string, ValueType>();
   private readonly integers = new Map<string, readonly Dim[]>();
-  private readonly written = new Map<string, readonly string[]>();
-  private readonly parent: GraphBuilder | undefined;
+  readonly parent: GraphBuilder | undefined;
   private readonly shared: Shared;
   private scope = '';
 
@@ -59,7 +58,7 @@ export class GraphBuilder {
   /** Names nodes written in `write` after `scope`, so that a reader of the file sees what they are for. */
   within<T>(scope: string, write: () => T): T {
     const outer = this.scope;
-    this.scope = outer ? `${outer}/${scope}` : scope;
+    this.scope = [outer, scope].filter((part) => part !== '').join('/');
     try {
       return write();
     } finally {
@@ -157,10 +156,6 @@ export class GraphBuilder {
   ): readonly string[] {
     const domain = options.domain ?? '';
     const count = options.outputNames?.length ?? options.outputs ?? 1;
-    const key =
-      options.outputNames || !isPure(op) ? undefined : JSON.stringify([op, domain, inputs, count, attributes], exactly);
-    const before = key && this.findWritten(key);
-    if (before) return before;
     const name = options.name ?? this.unique(this.scope ? `${this.scope}/${op}` : op);
     const outputs =
       options.outputNames ?? Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}:${i}`));
@@ -185,7 +180,6 @@ export class GraphBuilder {
     }
     if (values) this.integers.set(outputs[0]!, values);
     this.nodes.push(node);
-    if (key) this.written.set(key, outputs);
     return outputs;
   }
 
@@ -218,9 +212,9 @@ export class GraphBuilder {
     return this.op('Reshape', [name, this.axes(shape)]);
   }
 
-  /** The finished graph; nodes that no output needs are left out. */
+  /** The finished graph; constants that nothing reads are left out. */
   build(name: string, outputs: readonly string[]): Graph {
-    const nodes = liveNodes(this.nodes, outputs);
+    const nodes = [...this.nodes];
     const read = new Set([...outputs, ...nodes.flatMap(namesRead)]);
     return {
       name,
@@ -241,10 +235,6 @@ export class GraphBuilder {
   private findType(name: string): ValueType | undefined {
     return this.types.get(name) ?? this.parent?.findType(name);
   }
-
-  private findWritten(key: string): readonly string[] | undefined {
-    return this.written.get(key) ?? this.parent?.findWritten(key);
-  }
 }
 
 /** Every name a node reads, those read inside its subgraphs included. */
@@ -259,29 +249,8 @@ export function namesRead(node: Node): string[] {
   return names;
 }
 
-function liveNodes(nodes: readonly Node[], outputs: readonly string[]): Node[] {
-  const needed = new Set(outputs);
-  const live: Node[] = [];
-  for (const node of [...nodes].reverse()) {
-    if (!node.outputs.some((output) => needed.has(output))) continue;
-    live.push(node);
-    for (const name of namesRead(node)) needed.add(name);
-  }
-  return live.reverse();
-}
-
-function isPure(op: string): boolean {
-  return !op.startsWith('Random') && !['Bernoulli', 'Multinomial', 'Dropout', 'Loop', 'Scan'].includes(op);
-}
-
 function isInteger(dtype: DataType): boolean {
   return dtype === 'int64' || dtype === 'int32';
-}
-
-/** Spells what JSON cannot: int64 elements, infinities and NaN, −0. */
-function exactly(_key: string, value: unknown): unknown {
-  const number = typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0));
-  return number || typeof value === 'bigint' ? numberKey(value) : value;
 }
 
 /** Spells −0 and 0 apart, so that they are not taken for one constant. */

@@ -2,7 +2,8 @@ import { ModelError } from '../errors.ts';
 import type { LayerSpec } from '../params/layout.ts';
 import { GraphBuilder } from './builder.ts';
 import { differentiate } from './differentiate.ts';
-import { layersOf } from './forward.ts';
+import { exportGraph } from './export.ts';
+import { layersOf, outputsOf } from './forward.ts';
 import { writeForward } from './import.ts';
 import { type DataType, type Dim, int, ints, type Model } from './ir.ts';
 import { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
@@ -11,7 +12,7 @@ import type { LossValues } from './losses/loss.ts';
 import { meanSquaredError } from './losses/mean-squared-error.ts';
 import { tokenCrossEntropy } from './losses/token-cross-entropy.ts';
 import { dataTypeCode } from './onnx/tensor.ts';
-import { encodeModel } from './onnx/write.ts';
+import { optimise, optimiseForward } from './optimise.ts';
 
 export const lossKinds = ['cross-entropy', 'ctc', 'mse', 'bce'] as const;
 export type LossKind = (typeof lossKinds)[number];
@@ -69,7 +70,8 @@ export function compileGradients(
     const type = given.get(name);
     if (type) b.input(name, type.dtype, type.shape);
   }
-  const nodes = b.within('forward', () => writeForward(b, model, names));
+  const imported = b.within('forward', () => writeForward(b, model, names));
+  const nodes = optimiseForward(b, imported, outputsOf(model, names));
   const output = names.get(lossOf.output);
   if (!output || !model.graph.outputs.some(({ name }) => name === lossOf.output)) {
     const known = model.graph.outputs.map(({ name }) => `'${name}'`).join(', ');
@@ -80,8 +82,9 @@ export function compileGradients(
   const named = (value: string, name: string) => b.op('Identity', [value], {}, { outputNames: [b.unique(name)] });
   const lossName = named(loss, 'loss');
   const outputs = new Map([...gradients].map(([layer, value]) => [layer, named(value, `gradient/${layer}`)]));
-  const graph = b.build('gradients', [lossName, ...outputs.values()]);
-  return { onnx: encodeModel({ graph, opset: 21, weights: [] }), layers, loss: lossName, gradients: outputs };
+  const all = [lossName, ...outputs.values()];
+  optimise(b, all);
+  return { onnx: exportGraph(b.build('gradients', all)), layers, loss: lossName, gradients: outputs };
 }
 
 function cast(b: GraphBuilder, value: string, dtype: DataType): string {

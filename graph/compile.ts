@@ -3,13 +3,11 @@ import type { LayerSpec } from '../params/layout.ts';
 import { type Binding, type DataField, dataFields } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
 import { differentiate } from './differentiate.ts';
+import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
-import { encodeModel } from './onnx/write.ts';
+import { optimise } from './optimise.ts';
 import { writeClippedStep } from './sgd-step.ts';
-
-/** The operator set that compiled graphs are written in. */
-const compiledOpset = 21;
 
 /** A compiled graph and the layers whose values it takes and gives. */
 export interface Artifact {
@@ -71,8 +69,8 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
     trainingNames.losses,
     trainingNames.gradientNorms,
   ];
-  const graph = b.build('local_training', outputs);
-  return { onnx: encodeModel({ graph, opset: compiledOpset, weights: [] }), layers };
+  optimise(b, outputs);
+  return { onnx: exportGraph(b.build('local_training', outputs)), layers };
 }
 
 /** The body of the loop: one local SGD step. */
@@ -92,9 +90,12 @@ function writeStep(
   const { nodes, loss, logits, logitsGradient } = writeForwardAndLoss(b, model, binding, batch, weights);
   const gradients = differentiate(b, nodes, new Map([[logits, logitsGradient]]), new Set(weights.values()));
   const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
-  const outputs = [condition, ...updated, loss, norm].map((value) =>
-    b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
+  const outputs = b.within('next', () =>
+    [condition, ...updated, loss, norm].map((value) =>
+      b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
+    ),
   );
+  optimise(b, outputs);
   return b.build('local_step', outputs);
 }
 
@@ -141,7 +142,8 @@ export function compileForward(model: Model, binding: Binding): ForwardArtifact 
     b.op('Identity', [loss], {}, { outputNames: ['loss'] }),
     ...(outputLengths ? [b.op('Cast', [outputLengths], { to: int(6) }, { outputNames: ['output_lengths'] })] : []),
   ];
-  return { onnx: encodeModel({ graph: b.build('forward', outputs), opset: compiledOpset, weights: [] }), layers };
+  optimise(b, outputs);
+  return { onnx: exportGraph(b.build('forward', outputs)), layers };
 }
 
 function fieldsOf(model: Model, binding: Binding, examples: string): DataField[] {

@@ -5,6 +5,7 @@ import { einsumEquation, subscriptSizes } from './einsum.ts';
 import { layersOf } from './forward.ts';
 import { writeForward } from './import.ts';
 import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+import { optimise, optimiseForward } from './optimise.ts';
 
 /** Sizes that a model leaves open, as an estimate takes them. */
 export interface AssumedSizes {
@@ -41,14 +42,16 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
     );
     names.set(name, b.input(name, dtype, fixed));
   }
-  const nodes = writeForward(b, model, names);
+  const imported = writeForward(b, model, names);
   const output = model.graph.outputs.find(({ dtype }) => dtype === 'float32');
   if (!output)
     throw new ModelError('the model has no floating-point output to train; export it with its logits as output');
   const logits = names.get(output.name)!;
+  const nodes = optimiseForward(b, imported, [logits]);
   const forward = b.build('forward', [logits]);
   const seed = b.input(b.unique('seed'), 'float32', b.shape(logits));
   const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted).values()];
+  optimise(b, gradients);
   const step = b.build('step', gradients);
   const typeOf = (name: string) => b.type(name);
   const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
@@ -138,7 +141,27 @@ function multiplications(node: Node, shapeOf: (name: string) => readonly Dim[]):
       );
       return count([...subscriptSizes(node, equation, shapes).values()]);
     }
+    case 'LSTM':
+    case 'GRU':
+    case 'RNN': {
+      const [rows, features] = shapeOf(w).slice(-2);
+      const hidden = shapeOf(node.outputs[0]!).at(-1)!;
+      const gates = count([rows!]) / count([hidden]);
+      return output() * gates * (count([features!]) + count([hidden]));
+    }
+    case 'Scan':
+      return scannedMultiplications(node, shapeOf);
     default:
       return 0;
   }
+}
+
+/** The products of rows with a matrix outside in a Scan over steps, as gradients through time have them. */
+function scannedMultiplications(node: Node, shapeOf: (name: string) => readonly Dim[]): number {
+  const { body } = node.attributes;
+  if (body?.kind !== 'graph') return 0;
+  const steps = shapeOf(node.inputs.at(-1)!)[0]!;
+  const rows = body.value.inputs[0]!.shape[0]!;
+  const matrices = body.value.nodes.filter(({ op }) => op === 'MatMul').map(({ inputs }) => shapeOf(inputs[1]!));
+  return matrices.reduce((sum, matrix) => sum + count([steps, rows, ...matrix]), 0);
 }

@@ -8,10 +8,16 @@ import { crossEntropy } from './losses/cross-entropy.ts';
 import { ctc } from './losses/ctc.ts';
 import type { LossValues } from './losses/loss.ts';
 import { dataTypeCode } from './onnx/tensor.ts';
+import { optimiseForward } from './optimise.ts';
 
 /** The trainable layers of a model, in the order of the flat parameter vector. */
 export function layersOf(model: Model): LayerSpec[] {
   return model.weights.map((name) => ({ name, shape: model.graph.constants.get(name)!.dims }));
+}
+
+/** What a builder calls the outputs of a model. */
+export function outputsOf(model: Model, names: ReadonlyMap<string, string>): string[] {
+  return model.graph.outputs.map(({ name }) => names.get(name)!);
 }
 
 /** The values of a forward pass and its loss. */
@@ -38,7 +44,8 @@ export function writeForwardAndLoss(
   for (const input of model.graph.inputs) {
     names.set(input.name, cast(b, fields.get(binding.inputs[input.name] ?? '')!, input.dtype));
   }
-  const nodes = b.within('forward', () => writeForward(b, model, names));
+  const imported = b.within('forward', () => writeForward(b, model, names));
+  const nodes = optimiseForward(b, imported, outputsOf(model, names));
   const logits = names.get(binding.logits)!;
   return b.within('loss', () => {
     if (binding.objective === 'classification') {

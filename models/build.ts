@@ -3,6 +3,7 @@ import type { Model } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { buildCnn } from './cnn.ts';
 import type { ModelConfig } from './config.ts';
+import { buildMlp } from './mlp.ts';
 import type { Task } from './task.ts';
 import { buildTransformerCtc } from './transformer-ctc.ts';
 
@@ -12,10 +13,13 @@ import { buildTransformerCtc } from './transformer-ctc.ts';
  */
 export function buildModel(config: ModelConfig, task: Task, seed: number | string): Model {
   if (config.kind === 'onnx') return readModelFile(config.path);
-  if (config.kind === 'cnn') {
+  if (config.kind === 'cnn' || config.kind === 'mlp') {
     if (task.kind !== 'classification')
-      throw new ConfigError(`model.kind: 'cnn' classifies images, but the data is speech; use 'transformer-ctc'`);
-    return buildCnn({ ...config, imageShape: task.imageShape, classes: task.classes.length }, seed);
+      throw new ConfigError(
+        `model.kind: '${config.kind}' classifies images, but the data is speech; use 'transformer-ctc'`,
+      );
+    const images = { imageShape: task.imageShape, classes: task.classes.length };
+    return config.kind === 'cnn' ? buildCnn({ ...config, ...images }, seed) : buildMlp({ ...config, ...images }, seed);
   }
   if (task.kind !== 'transcription')
     throw new ConfigError(`model.kind: 'transformer-ctc' transcribes speech, but the data is images; use 'cnn'`);

@@ -21,6 +21,13 @@ const cnn = z
   })
   .describe('convolutions 3×3 with ReLU, one max-pool 2, dense, ReLU, dense');
 
+const mlp = z
+  .strictObject({
+    kind: z.literal('mlp'),
+    hidden: z.array(positive).default([200]).describe('widths of the hidden layers; [] is logistic regression'),
+  })
+  .describe('dense layers with ReLU on flattened images');
+
 const onnx = z
   .strictObject({
     kind: z.literal('onnx'),
@@ -29,14 +36,28 @@ const onnx = z
   .describe('your own model, trained from the weights in the file');
 
 /** The `model` section of a run configuration. */
-export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, onnx]);
+export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, mlp, onnx]);
 
+const patterns = z.array(z.string().min(1)).min(1);
+
+/** The `train` section of a run configuration: which layers of the model are trained. */
+export const trainConfig = z
+  .strictObject({
+    include: patterns.optional().describe('name patterns (`*`, `?`) of the layers to train; default: all'),
+    exclude: patterns.optional().describe('name patterns of layers that stay as they are, even if included'),
+  })
+  .describe('which layers are trained; the others are constants: no gradient, not clipped, sent or noised');
+
+export type TrainConfig = z.infer<typeof trainConfig>;
 export type ModelConfig = z.infer<typeof modelConfig>;
 export type TransformerCtcSettings = z.infer<typeof transformerCtc> & {
   readonly filters: number;
   readonly vocabulary: number;
 };
-export type CnnSettings = z.infer<typeof cnn> & {
+/** What a classifier learns from the data: sizes of images, number of classes. */
+interface ImageTask {
   readonly imageShape: readonly [number, number, number];
   readonly classes: number;
-};
+}
+export type CnnSettings = z.infer<typeof cnn> & ImageTask;
+export type MlpSettings = z.infer<typeof mlp> & ImageTask;

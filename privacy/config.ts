@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
 import type { ClippingSpec } from './clipping.ts';
 import { noiseConventions } from './conventions.ts';
-import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './ledger.ts';
+import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './events.ts';
 import type { NoiseSource } from './noise.ts';
 import { samplingRate } from './sampling.ts';
 

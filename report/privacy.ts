@@ -2,8 +2,9 @@ import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
+import { ADD_OR_REMOVE, type Adjacency } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
-import { ADJACENCY, type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
+import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { significant } from './format.ts';
@@ -12,7 +13,7 @@ import { significant } from './format.ts';
 export interface PrivacySection {
   readonly guaranteed: true;
   readonly mechanism: 'gaussian';
-  readonly adjacency: typeof ADJACENCY;
+  readonly adjacency: Adjacency;
   readonly epsilon: number;
   readonly delta: number;
   readonly accountant: string;
@@ -93,7 +94,7 @@ export function privacySection(
   return {
     guaranteed: true,
     mechanism: 'gaussian',
-    adjacency: ADJACENCY,
+    adjacency: ADD_OR_REMOVE,
     epsilon,
     delta: settings.delta,
     accountant: name,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ConfigError, DataError } from '../errors.ts';
 import { formatLedgerEntry, type LedgerEntry } from '../privacy/ledger.ts';
 import { appendDurably, writeAtomically } from './durable-files.ts';
+import { RunLock } from './run-lock.ts';
 
 /** A line of `rounds.jsonl` or `ledger.jsonl`: anything that says of which central step it is. */
 export interface RoundLine {
@@ -15,6 +16,7 @@ export interface RoundLine {
  */
 export class RunDirectory {
   readonly path: string;
+  #lock: RunLock | undefined;
 
   private constructor(path: string) {
     this.path = path;
@@ -43,6 +45,29 @@ export class RunDirectory {
     return new RunDirectory(path);
   }
 
+  /**
+   * Keeps other processes from writing here until `unlock` or the end of this process.
+   * @param log hears of a lock that is watched or taken over
+   * @throws ConfigError when another process works on the run
+   */
+  async lock(log?: (line: string) => void): Promise<void> {
+    this.#lock ??= await RunLock.acquire(this.path, { log });
+  }
+
+  /** Gives the lock back, if there is one. */
+  async unlock(): Promise<void> {
+    await this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /**
+   * To be called before anything is written.
+   * @throws DataError when the lock was lost to another process
+   */
+  async requireOurs(): Promise<void> {
+    await this.#lock?.requireHeld();
+  }
+
   get checkpoints(): string {
     return join(this.path, 'checkpoints');
   }
@@ -57,16 +82,19 @@ export class RunDirectory {
 
   /** Writes one of the directory's whole files (config.yaml, manifest.json, model.onnx, a report) atomically. */
   async write(name: string, content: Uint8Array | string): Promise<void> {
+    await this.requireOurs();
     await writeAtomically(join(this.path, name), [content]);
   }
 
   /** Appends a record to `rounds.jsonl`; on return it is on the disk. */
   async appendRound(record: RoundLine): Promise<void> {
+    await this.requireOurs();
     await appendDurably(this.roundsFile, `${JSON.stringify(record)}\n`);
   }
 
   /** Appends an entry to `ledger.jsonl`; on return it is on the disk. */
   async appendLedger(entry: LedgerEntry): Promise<void> {
+    await this.requireOurs();
     await appendDurably(this.ledgerFile, `${formatLedgerEntry(entry)}\n`);
   }
 
@@ -76,6 +104,7 @@ export class RunDirectory {
    * @throws DataError when another line is damaged
    */
   async truncate(file: string, round: number): Promise<RoundLine[]> {
+    await this.requireOurs();
     const lines = await readLines(file);
     const kept = lines.filter((line) => line.round <= round);
     await writeAtomically(

@@ -181,6 +181,7 @@ class Coordinator {
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
     };
+    await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
     this.#savedRound = this.#round;
   }

@@ -82,6 +82,23 @@ describeBuilt('dpfl --resume', () => {
   );
 
   test(
+    'a second process is refused while one works on the run, and harms nothing',
+    async () => {
+      const { server, worker } = await listening(['tiny.yaml', '--output', 'busy'], directory);
+      const run = join(directory, 'busy', 'tiny-001');
+      await untilRound(run, 0);
+      const { status, stderr } = await dpfl(['run', '--resume', run]);
+      expect(status).toBe(2);
+      expect(stderr).toMatch(/^dpfl: .*tiny-001: process \d+ on .* is working on this run; stop it first/);
+      worker('A');
+      expect(await server.ended).toMatchObject({ status: 0 });
+      expect(outcomeOf(run)).toEqual(expected);
+      expect(Object.keys(fingerprints(run))).toEqual(Object.keys(fingerprints(join(directory, 'runs', 'tiny-001'))));
+    },
+    PATIENCE,
+  );
+
+  test(
     'a finished run may be given more rounds',
     async () => {
       const longer = ['--set', 'federation.rounds=4'];

@@ -1,23 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../errors.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
-import { float, int, int64Tensor, ints } from '../../graph/ir.ts';
+import { int, int64Tensor, ints } from '../../graph/ir.ts';
 
 describe('a graph builder', () => {
-  test('writes a pure node once', () => {
-    const b = new GraphBuilder();
-    const x = b.input('x', 'float32', ['n', 3]);
-    expect(b.op('Exp', [x])).toBe(b.op('Exp', [x]));
-    expect(b.op('LeakyRelu', [x], { alpha: float(0.1) })).not.toBe(b.op('LeakyRelu', [x], { alpha: float(0.2) }));
-    expect(b.nodes).toHaveLength(3);
-  });
-
-  test('writes random nodes as often as they are asked for', () => {
-    const b = new GraphBuilder();
-    const x = b.input('x', 'float32', [3]);
-    expect(b.op('Dropout', [x])).not.toBe(b.op('Dropout', [x]));
-  });
-
   test('keeps 0 and −0 apart, and equal constants together', () => {
     const b = new GraphBuilder();
     expect(b.scalar(0)).not.toBe(b.scalar(-0));
@@ -45,17 +31,6 @@ describe('a graph builder', () => {
     expect(b.shape(flat)).toEqual(['n*t', 6]);
   });
 
-  test('leaves out what no output needs', () => {
-    const b = new GraphBuilder();
-    const x = b.input('x', 'float32', [2]);
-    b.op('Exp', [x]);
-    const kept = b.op('Add', [x, b.scalar(1)]);
-    b.scalar(5);
-    const graph = b.build('g', [kept]);
-    expect(graph.nodes.map(({ op }) => op)).toEqual(['Add']);
-    expect([...graph.constants.values()].map(({ data }) => Array.from(data as Float32Array))).toEqual([[1]]);
-  });
-
   test('folds the pads of an image as exporters turn them around', () => {
     const b = new GraphBuilder();
     const x = b.input('x', 'float32', ['n', 2, 5, 6]);
@@ -78,24 +53,6 @@ describe('a graph builder', () => {
     const sizes = b.op('Where', [keep, b.axes([1, 1, 1]), target]);
     expect(b.knownIntegers(sizes)).toEqual(['n', 4, 1]);
     expect(b.shape(b.op('Expand', [x, sizes]))).toEqual(['n', 4, 3]);
-  });
-
-  test('keeps what only a subgraph reads', () => {
-    const b = new GraphBuilder();
-    const x = b.input('x', 'float32', [2]);
-    const outside = b.op('Exp', [x]);
-    const body = b.subgraph();
-    body.input('step', 'int64', []);
-    const go = body.input('go', 'bool', []);
-    const state = body.input('state', 'float32', [2]);
-    const outputs = [body.op('Identity', [go]), body.op('Mul', [state, outside])];
-    const loop = b.control(
-      'Loop',
-      [b.index(2), '', x],
-      { body: { kind: 'graph', value: body.build('body', outputs) } },
-      [{ name: 'y', dtype: 'float32', shape: [2] }],
-    );
-    expect(b.build('g', loop).nodes.map(({ op }) => op)).toEqual(['Exp', 'Loop']);
   });
 
   test('refuses types that do not fit, naming the node', () => {

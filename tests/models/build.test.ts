@@ -27,6 +27,27 @@ describe('the configured model', () => {
     expect(layers.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)).toBe(1_626_442);
   });
 
+  test('the perceptron has a dense layer per hidden width, and none is logistic regression', () => {
+    const digits: Task = { ...images, imageShape: [1, 28, 28] };
+    const shapes = (hidden: number[]) =>
+      layersOf(buildModel(modelConfig.parse({ kind: 'mlp', hidden }), digits, 1)).map(({ name, shape }) => [
+        name,
+        ...shape,
+      ]);
+    expect(shapes([200, 100])).toEqual([
+      ['dense1.weight', 784, 200],
+      ['dense1.bias', 200],
+      ['dense2.weight', 200, 100],
+      ['dense2.bias', 100],
+      ['output.weight', 100, 10],
+      ['output.bias', 10],
+    ]);
+    expect(shapes([])).toEqual([
+      ['output.weight', 784, 10],
+      ['output.bias', 10],
+    ]);
+  });
+
   test('takes its input and output sizes from the data', () => {
     const layers = new Map(layersOf(buildModel(transformer, speech, 1)).map(({ name, shape }) => [name, shape]));
     expect(layers.get('frontend.weight')).toEqual([16, 20, 9]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
-import { gaussian, poissonSampled } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled } from '../../privacy/events.ts';
 
 const minimal = { clipping: { mode: 'dim', bound: 0.1 }, noise: { multiplier: 0.5 } };
 

@@ -1,0 +1,41 @@
+import type { GraphBuilder } from './builder.ts';
+import type { Node } from './ir.ts';
+import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
+import { removeDeadCode } from './rewrites/dead-code.ts';
+import { fuseUpdates } from './rewrites/fused-update.ts';
+import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
+import type { Rewrite } from './rewrites/rewrite.ts';
+
+/** Rewrites of the forward graph that pay twice when they come before differentiation. */
+const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCode];
+
+/** Rewrites of a whole graph, in order. */
+const rewrites: readonly Rewrite[] = [
+  removeDeadCode,
+  shareCommonSubexpressions,
+  fuseUpdates,
+  shareCommonSubexpressions,
+  removeDeadCode,
+];
+
+/**
+ * Makes a written graph smaller and faster. Names and numbers of `outputs` stay, up to rounding.
+ * @param outputs the values that the graph will give
+ */
+export function optimise(b: GraphBuilder, outputs: readonly string[]): void {
+  for (const rewrite of rewrites) rewrite(b, outputs);
+}
+
+/**
+ * Prepares the forward nodes for differentiation.
+ * @param nodes the forward nodes, the last that were written
+ * @param outputs the values of the forward graph that will be read
+ * @returns the forward nodes that now stand in their place
+ */
+export function optimiseForward(b: GraphBuilder, nodes: readonly Node[], outputs: readonly string[]): readonly Node[] {
+  const before = b.nodes.splice(0, b.nodes.length - nodes.length);
+  for (const rewrite of forwardRewrites) rewrite(b, outputs);
+  const forward = b.nodes.splice(0);
+  b.nodes.push(...before, ...forward);
+  return forward;
+}

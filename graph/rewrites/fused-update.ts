@@ -1,0 +1,78 @@
+import { floatAttribute, int, intAttribute, type Node } from '../ir.ts';
+import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.ts';
+
+/**
+ * The gradient of a dense layer is a product Xᵀ·D over the rows of a mini-batch, much larger than its factors. Its norm follows from
+ * two batch × batch matrices, ‖XᵀD‖² = Σ (XXᵀ ∘ DDᵀ), and the step is one GEMM on top of the weight, so the gradient itself is
+ * never written down: on a layer of 12 544 × 128 this saves four passes over 6 MB.
+ */
+const fuse: Match = (node, view) => {
+  const { b } = view;
+  if (node.op === 'ReduceSumSquare' && isTotal(node)) {
+    const factors = fusableProduct(node.inputs[0]!, view);
+    if (!factors) return undefined;
+    const [x, d] = factors;
+    const gram = (rows: string) => b.op('Gemm', [rows, rows], { transB: int(1) });
+    return () => {
+      const square = b.op('ReduceSum', [b.op('Mul', [gram(x), gram(d)])], { keepdims: int(0) });
+      // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
+      b.op('Max', [square, b.scalar(0)], {}, { outputNames: node.outputs });
+    };
+  }
+  const scaled = node.op === 'Sub' ? view.producer(node.inputs[1]!) : undefined;
+  const factors = scaled?.op === 'Mul' ? fusableProduct(scaled.inputs[0]!, view) : undefined;
+  if (!scaled || !factors) return undefined;
+  const [x, d] = factors;
+  return () => {
+    const step = b.op('Mul', [d, b.op('Neg', [scaled.inputs[1]!])]);
+    b.op('Gemm', [x, step, node.inputs[0]!], { transA: int(1) }, { outputNames: node.outputs });
+  };
+};
+
+/** X and D, when a value is XᵀD over the rows of a mini-batch, and nothing but its norm and one step of a weight reads it. */
+function fusableProduct(gradient: string, view: GraphView): readonly [string, string] | undefined {
+  const { b } = view;
+  const node = view.producer(gradient);
+  if (!node || view.isOutput(gradient) || !isPlainProduct(node)) return undefined;
+  const [x, d] = node.inputs as [string, string];
+  // Rows of sequences are too many for row × row matrices to pay.
+  if (b.shape(x)[0] !== 'batch') return undefined;
+  const onlySteps = view
+    .readers(gradient)
+    .every((reader) => (reader.op === 'ReduceSumSquare' && isTotal(reader)) || isStep(reader, gradient, view));
+  return onlySteps ? [x, d] : undefined;
+}
+
+/** Xᵀ·D without a factor or a summand. */
+function isPlainProduct(node: Node): boolean {
+  return (
+    node.op === 'Gemm' &&
+    !node.inputs[2] &&
+    intAttribute(node, 'transA', 0) === 1 &&
+    intAttribute(node, 'transB', 0) === 0 &&
+    floatAttribute(node, 'alpha', 1) === 1
+  );
+}
+
+/** Sums over all axes to a scalar. */
+function isTotal(node: Node): boolean {
+  const axes = node.inputs[1];
+  return !axes && intAttribute(node, 'keepdims', 1) === 0 && intAttribute(node, 'noop_with_empty_axes', 0) === 0;
+}
+
+/** Whether a reader of the gradient only scales it by a scalar, for values of its own shape to be lessened by. */
+function isStep(reader: Node, gradient: string, { b, readers, isOutput }: GraphView): boolean {
+  const [left, rate] = reader.inputs;
+  const scaled = reader.outputs[0]!;
+  if (reader.op !== 'Mul' || left !== gradient || rate === gradient || b.rank(rate!) !== 0 || isOutput(scaled)) {
+    return false;
+  }
+  const shape = b.shape(gradient).join();
+  return readers(scaled).every(
+    ({ op, inputs }) =>
+      op === 'Sub' && inputs[1] === scaled && inputs[0] !== scaled && b.shape(inputs[0]!).join() === shape,
+  );
+}
+
+/** Takes the clipped SGD step of dense layers without their gradient. */
+export const fuseUpdates: Rewrite = replacing(fuse);

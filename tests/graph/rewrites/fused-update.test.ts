@@ -1,0 +1,94 @@
+import { describe, expect, test } from '@jest/globals';
+import { GraphBuilder } from '../../../graph/builder.ts';
+import { type Attributes, type Dim, float, int } from '../../../graph/ir.ts';
+import { removeDeadCode } from '../../../graph/rewrites/dead-code.ts';
+import { fuseUpdates } from '../../../graph/rewrites/fused-update.ts';
+import type { Rewrite } from '../../../graph/rewrites/rewrite.ts';
+import { writeClippedStep } from '../../../graph/sgd-step.ts';
+import { largestError, rewriteAndRun } from '../../support/run-graph.ts';
+
+const rewrite: Rewrite = (b, outputs) => {
+  fuseUpdates(b, outputs);
+  removeDeadCode(b, outputs);
+};
+
+/** The step of one weight [5, 4] whose gradient is a product over `rows`. */
+function stepOf(rows: Dim, attributes: Attributes = { transA: int(1) }) {
+  const b = new GraphBuilder();
+  const w = b.input('w', 'float32', [5, 4]);
+  const gradient = b.op('Gemm', [b.input('x', 'float32', [rows, 5]), b.input('d', 'float32', [rows, 4])], attributes);
+  const settings = {
+    learningRate: b.input('learning_rate', 'float32', []),
+    maxGradientNorm: b.constant({ dtype: 'float32', dims: [], data: Float32Array.of(0.5) }),
+  };
+  const { updated, norm } = writeClippedStep(b, new Map([['w', w]]), new Map([[w, gradient]]), settings);
+  return { b, gradient, outputs: [updated[0]!, norm] };
+}
+
+describe('the fused update of a dense layer', () => {
+  test('writes no gradient: two small products give the norm, one GEMM takes the step', async () => {
+    const { b, outputs } = stepOf('batch');
+    const { before, after, expected, found } = await rewriteAndRun(b, outputs, rewrite, { batch: 3 });
+    expect(before).toContain('ReduceSumSquare');
+    expect(after.filter((op) => op === 'Gemm')).toHaveLength(3);
+    expect(after).not.toContain('ReduceSumSquare');
+    expect(after).not.toContain('Sub');
+    expect(b.nodes.filter(({ outputs: [name] }) => b.shape(name!).join() === '5,4')).toHaveLength(1);
+    expect(largestError(found, expected)).toBeLessThan(1e-6);
+  });
+
+  test.each([
+    ['rows are frames of sequences, too many for row × row products', () => stepOf('batch*frames')],
+    ['the product is scaled', () => stepOf('batch', { transA: int(1), alpha: float(2) })],
+    [
+      'someone else reads the gradient',
+      () => {
+        const written = stepOf('batch');
+        return { ...written, outputs: [...written.outputs, written.b.op('Exp', [written.gradient])] };
+      },
+    ],
+    [
+      'the gradient is an output',
+      () => {
+        const written = stepOf('batch');
+        return { ...written, outputs: [...written.outputs, written.gradient] };
+      },
+    ],
+    [
+      'the scaled gradient serves a larger value, over which it is broadcast',
+      () => {
+        const b = new GraphBuilder();
+        const gradient = b.op('Gemm', [b.input('x', 'float32', ['batch', 5]), b.input('d', 'float32', ['batch', 4])], {
+          transA: int(1),
+        });
+        const scaled = b.op('Mul', [gradient, b.input('rate', 'float32', [])]);
+        return { b, outputs: [b.op('Sub', [b.input('w', 'float32', [2, 5, 4]), scaled])] };
+      },
+    ],
+    [
+      'the rate is a vector',
+      () => {
+        const b = new GraphBuilder();
+        const gradient = b.op('Gemm', [b.input('x', 'float32', ['batch', 5]), b.input('d', 'float32', ['batch', 4])], {
+          transA: int(1),
+        });
+        const scaled = b.op('Mul', [gradient, b.input('rate', 'float32', [4])]);
+        return { b, outputs: [b.op('Sub', [b.input('w', 'float32', [5, 4]), scaled])] };
+      },
+    ],
+  ])('is left alone where %s', async (_, write) => {
+    const { b, outputs } = write();
+    const { before, after, expected, found } = await rewriteAndRun(b, outputs, rewrite, {
+      batch: 3,
+      'batch*frames': 6,
+    });
+    expect(after).toEqual(before);
+    expect(found).toEqual(expected);
+  });
+
+  test('gives a norm of 0, not of a negative root, for a gradient that vanishes', async () => {
+    const { b, outputs } = stepOf('batch', { transA: int(1) });
+    const { found } = await rewriteAndRun(b, outputs, rewrite, { batch: 0 });
+    expect(found[1]).toEqual([0]);
+  });
+});
