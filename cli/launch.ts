@@ -78,7 +78,11 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     runId: randomUUID(),
     task: run.task,
     model: run.training,
+    leaseTimeoutSeconds: config.federation.leaseSeconds,
+    silenceSeconds: config.federation.silenceSeconds,
+    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
     log: listen === undefined ? undefined : progress.note,
+    notice: progress.note,
   });
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;

@@ -13,6 +13,12 @@ export async function serveClients(options: WorkerCommandOptions): Promise<void>
   const credentials = workerSecurity(options.server, options);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  if (process.send !== undefined) {
+    // Started by a server on this machine, which a worker outlives by the training of one client at most.
+    process.once('disconnect', () => stop.abort());
+    if (!process.connected) stop.abort();
+    process.channel?.unref();
+  }
   try {
     await runWorker({
       server: options.server,

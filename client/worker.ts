@@ -103,6 +103,7 @@ async function work(
     throw new ProtocolError(`server ${server} did not begin with Welcome; use the same version on both sides`);
   onWelcome();
   log(`connected to ${server}, run ${welcome.runId}`);
+  const stopBeating = sendHeartbeats(connection, welcome.heartbeatSeconds);
   try {
     const task = parseTask(welcome.taskJson);
     const layout = new ParameterLayout(task.layers);
@@ -126,7 +127,23 @@ async function work(
   } catch (error) {
     if (!connection.over.aborted) await report(connection, error);
     throw error;
+  } finally {
+    stopBeating();
   }
+}
+
+/** Shows the server that this worker lives, as often as the training of single clients lets the event loop turn. Returns how to stop. */
+function sendHeartbeats(connection: WorkerConnection, seconds: number): () => void {
+  if (!(seconds > 0)) return () => undefined;
+  let sending = false;
+  const timer = setInterval(async () => {
+    // Behind a long payload heartbeats would only pile up; the payload is sign of life enough.
+    if (sending) return;
+    sending = true;
+    await connection.send({ heartbeat: {} }).catch(() => undefined);
+    sending = false;
+  }, seconds * 1000);
+  return () => clearInterval(timer);
 }
 
 async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {

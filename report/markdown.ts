@@ -179,6 +179,10 @@ function timingSection(timing: TimingSection): string {
     ['evaluation', formatDuration(timing.evaluationSeconds)],
     ['server', formatDuration(timing.serverSeconds)],
     ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+    ...Object.entries(timing.faults).map(([kind, times]): [string, string] => [
+      `faults of workers, made good: ${kind}`,
+      formatCount(times),
+    ]),
   ];
   return `## Timing\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }

@@ -95,13 +95,15 @@ export class LocalWorkers {
     slot.restart = undefined;
     slot.stderr = '';
     const child = spawn(program, [...first, '--server', loopbackAddress(this.options.server), '--name', slot.name], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // The channel closes when this process ends, however it ends: the worker then ends as well.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       env: environment(this.options.token),
       // A process group of its own, so that Ctrl-C reaches the server only.
       detached: true,
       windowsHide: true,
     });
     slot.child = child;
+    child.channel?.unref();
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       slot.stderr = (slot.stderr + text).slice(-TAIL_CHARACTERS);
     });
