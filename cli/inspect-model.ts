@@ -5,7 +5,7 @@ import { decompositionOf } from '../graph/decompose.ts';
 import { layersOf } from '../graph/forward.ts';
 import { gradientRule } from '../graph/gradients/registry.ts';
 import { findProblems } from '../graph/import.ts';
-import type { Node, Value } from '../graph/ir.ts';
+import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { formatCount } from '../report/format.ts';
 
@@ -35,7 +35,11 @@ export interface ModelInspection {
  * @throws ModelError when the file cannot be read
  */
 export function inspectModelFile(file: string): ModelInspection {
-  const model = readModelFile(file);
+  return inspectModel(readModelFile(file), file);
+}
+
+/** The same for a model that was read already; `file` names it in messages. */
+export function inspectModel(model: Model, file: string): ModelInspection {
   const layers = layersOf(model).map(({ name, shape }) => ({
     name,
     shape,

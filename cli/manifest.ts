@@ -16,9 +16,13 @@ export interface ManifestFacts {
   readonly dataFingerprint: string;
   /** One line on the model. */
   readonly model: string;
+  /** Trained parameters, and those that stay as they are. */
   readonly parameters: number;
+  readonly frozenParameters: number;
   /** SHA-256 of layer names and shapes. */
   readonly layout: string;
+  /** SHA-256 of what training leaves as it is: nodes and constants. */
+  readonly modelFingerprint: string;
 }
 
 /** The content of manifest.json: what ran, with which versions, on which machine. Reports are made from it. */

@@ -38,6 +38,17 @@ const onnx = z
 /** The `model` section of a run configuration. */
 export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, mlp, onnx]);
 
+const patterns = z.array(z.string().min(1)).min(1);
+
+/** The `train` section of a run configuration: which layers of the model are trained. */
+export const trainConfig = z
+  .strictObject({
+    include: patterns.optional().describe('name patterns (`*`, `?`) of the layers to train; default: all'),
+    exclude: patterns.optional().describe('name patterns of layers that stay as they are, even if included'),
+  })
+  .describe('which layers are trained; the others are constants: no gradient, not clipped, sent or noised');
+
+export type TrainConfig = z.infer<typeof trainConfig>;
 export type ModelConfig = z.infer<typeof modelConfig>;
 export type TransformerCtcSettings = z.infer<typeof transformerCtc> & {
   readonly filters: number;
