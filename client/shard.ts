@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
-import { ProtocolError } from '../errors.ts';
+import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
 
@@ -65,7 +65,8 @@ export interface ShardContext {
  * @param parameters θ(t−1), flat; not changed
  * @param clientIds users of the data set, trained in this order
  * @param signal ends the work before the next client
- * @throws ProtocolError when a client id is outside the population; the signal's reason when it is aborted
+ * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
+ *   be trained; the signal's reason when it is aborted
  */
 export async function trainShard(
   context: ShardContext,
@@ -74,7 +75,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { seed, local, layers, dataset, trainer, clipper } = context;
+  const { layers, dataset, clipper } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const deltaNormSums = new Float64Array(layers);
@@ -91,13 +92,7 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const batch = dataset.client(id);
-    const { delta, loss } = await trainer.train(
-      parameters,
-      batch,
-      local,
-      namedStream(seed, 'client-batches', round, id),
-    );
+    const { batch, delta, loss } = await trainClient(context, round, parameters, id);
     const outcome = clipper.addTo(sum, delta);
     if (!outcome.accepted) {
       rejectedNonFinite += 1;
@@ -113,6 +108,25 @@ export async function trainShard(
   }
   const seconds = (performance.now() - started) / 1000;
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+}
+
+/** An error names its client: it would come again on every worker, and ends the run. */
+async function trainClient(
+  { seed, local, dataset, trainer }: ShardContext,
+  round: number,
+  parameters: Float32Array,
+  id: number,
+): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number }> {
+  try {
+    const batch = dataset.client(id);
+    const random = namedStream(seed, 'client-batches', round, id);
+    return { batch, ...(await trainer.train(parameters, batch, local, random)) };
+  } catch (error) {
+    const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
+    throw error instanceof DataError
+      ? new DataError(message, { cause: error })
+      : new ModelError(message, { cause: error });
+  }
 }
 
 function onGrid(figure: number): number {

@@ -1,3 +1,4 @@
+import type { FaultRecord } from '../server/faults.ts';
 import type { EvaluationRecord, RoundRecord } from '../server/records.ts';
 import { type Metric, metricOf } from './format.ts';
 
@@ -126,6 +127,8 @@ export interface TimingSection extends NotCovered {
   readonly serverSeconds: number;
   /** Clients trained per second of client training, all workers together; null when none was. */
   readonly clientsPerSecond: number | null;
+  /** What went wrong with workers and was made good, over all rounds; empty when nothing did. */
+  readonly faults: FaultRecord;
 }
 
 /** Where the time went. */
@@ -139,7 +142,16 @@ export function timingSection(rounds: readonly RoundRecord[]): TimingSection {
     evaluationSeconds: total(rounds.map(({ seconds }) => seconds.evaluation)),
     serverSeconds: total(rounds.map(({ seconds }) => seconds.server)),
     clientsPerSecond: trainingSeconds > 0 ? clients / trainingSeconds : null,
+    faults: totalFaults(rounds),
   };
+}
+
+function totalFaults(rounds: readonly RoundRecord[]): FaultRecord {
+  const totals: Record<string, number> = {};
+  for (const [kind, times] of rounds.flatMap(({ faults }) => Object.entries(faults ?? {}))) {
+    totals[kind] = (totals[kind] ?? 0) + times;
+  }
+  return totals;
 }
 
 function total(values: readonly number[]): number {

@@ -2,6 +2,7 @@ import type { ShardResult } from '../client/shard.ts';
 import { ProtocolError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import { RejectedMessage } from './faults.ts';
 
 /**
  * Everything a round's clients sent, summed: what one shard of the whole cohort would have given. `sum` is the aggregator's own buffer,
@@ -92,7 +93,8 @@ export class RoundAggregator {
       result.deltaNormSums.length !== layers ||
       result.clippedCounts.length !== layers
     ) {
-      throw new ProtocolError(
+      throw new RejectedMessage(
+        'wrongSize',
         `shard ${shardIndex}: a sum of ${result.sum.length} values came for a model of ${this.#layout.size} parameters; worker and server run different models`,
       );
     }
@@ -111,7 +113,8 @@ export class RoundAggregator {
     let squares = 0;
     for (let i = 0; i < sum.length; i++) squares += sum[i] * sum[i];
     if (!(Math.sqrt(squares) <= contributed * this.#clientNorm * (1 + 1e-9))) {
-      throw new ProtocolError(
+      throw new RejectedMessage(
+        'tooLarge',
         `shard ${shardIndex}: its sum is larger than ${contributed} clipped deltas can be; a worker does not clip as configured, update it`,
       );
     }

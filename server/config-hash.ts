@@ -7,7 +7,14 @@ import type { RunConfig } from './run-config.ts';
  */
 export function configHash(config: RunConfig): string {
   const { name: _name, output: _output, evaluation: _evaluation, checkpoint: _checkpoint, ...rest } = config;
-  const { rounds: _rounds, workers: _workers, ...federation } = rest.federation;
+  const {
+    rounds: _rounds,
+    workers: _workers,
+    leaseSeconds: _lease,
+    silenceSeconds: _silence,
+    waitForWorkersSeconds: _wait,
+    ...federation
+  } = rest.federation;
   const { extrapolate: _extrapolate, ...privacy } = rest.privacy;
   return createHash('sha256')
     .update(canonicalJson({ ...rest, federation, privacy }))

@@ -68,6 +68,23 @@ export const federationConfig = z.strictObject({
     .describe(
       'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
     ),
+  leaseSeconds: z
+    .number()
+    .gt(0)
+    .default(600)
+    .describe('Seconds after which a shard without a result is given to another worker as well.'),
+  silenceSeconds: z
+    .number()
+    .gt(0)
+    .default(60)
+    .describe(
+      'Seconds without a sign of life after which the shard of a worker is given to another as well; set it above the training of one client, in which a worker cannot speak.',
+    ),
+  waitForWorkersSeconds: z
+    .number()
+    .gt(0)
+    .default(3600)
+    .describe('Seconds that a run waits while no worker is connected, before it ends with an error.'),
 });
 
 /** When and how the model is measured on held-out examples. */

@@ -1,5 +1,7 @@
 /** The record types of a run directory: what `rounds.jsonl` and `manifest.json` hold, and what reports are made from. */
 
+import type { FaultRecord } from './faults.ts';
+
 /** Accuracy on held-out examples. Which fields are present depends on the task. Not covered by differential privacy. */
 export interface EvaluationRecord {
   readonly examples: number;
@@ -40,6 +42,8 @@ export interface RoundRecord {
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
+  /** What went wrong with workers during the round, and was made good without a trace in the other fields. */
+  readonly faults?: FaultRecord;
   readonly seconds: {
     readonly total: number;
     readonly training: number;

@@ -1,4 +1,5 @@
 import type { ParameterLayout } from '../params/layout.ts';
+import type { FaultRecord } from './faults.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
 import type { CentralStep } from './round-step.ts';
 import type { TrainedRound } from './rounds.ts';
@@ -10,12 +11,14 @@ export interface FinishedRound {
   readonly step: CentralStep;
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
+  readonly faults?: FaultRecord;
   /** Wall-clock seconds; the server's own share is what training and evaluation leave. */
   readonly seconds: { readonly total: number; readonly training: number; readonly evaluation: number };
 }
 
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
-export function roundRecord({ round, trained, step, epsilon, evaluation, seconds }: FinishedRound): RoundRecord {
+export function roundRecord(finished: FinishedRound): RoundRecord {
+  const { round, trained, step, epsilon, evaluation, faults, seconds } = finished;
   const { contributed, rejectedNonFinite, lossSum } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
@@ -29,6 +32,7 @@ export function roundRecord({ round, trained, step, epsilon, evaluation, seconds
     epsilon,
     ...(evaluation === undefined ? {} : { evaluation }),
     layers: step.layers,
+    ...(faults === undefined ? {} : { faults }),
     seconds: { ...seconds, server: seconds.total - seconds.training - seconds.evaluation },
   };
 }

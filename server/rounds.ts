@@ -1,6 +1,7 @@
 import type { ShardResult } from '../client/shard.ts';
 import type { RandomStream } from '../random/stream.ts';
 import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import type { FaultRecord } from './faults.ts';
 import { sampleCohort } from './sampling.ts';
 import { splitIntoShards } from './shards.ts';
 
@@ -17,6 +18,8 @@ export interface RoundServer {
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
   ): Promise<void>;
+  /** What went wrong with workers since the last call; undefined when nothing did. */
+  takeFaults?(): FaultRecord | undefined;
 }
 
 /** What decides who trains in a round and how the work is cut. */

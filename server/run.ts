@@ -7,6 +7,7 @@ import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
+import { RejectionWatch } from './rejection-watch.ts';
 import { requireFresh, restoreRun } from './resume.ts';
 import { initialRecord, roundRecord } from './round-record.ts';
 import { centralStep } from './round-step.ts';
@@ -74,6 +75,7 @@ class Coordinator {
   readonly #parameters: Float32Array;
   readonly #scratch: Float32Array;
   readonly #configHash: string;
+  readonly #rejections = new RejectionWatch();
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -143,14 +145,17 @@ class Coordinator {
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, mechanism, noiseStd } = this.#privacy;
-    const release = { grid, mechanism, noiseStd, expectedCohort };
+    const { grid, noise } = this.#privacy;
+    const release = { grid, mechanism: noise, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
-    await this.#record(roundRecord({ round, trained, step, epsilon: this.#privacy.epsilon, evaluation, seconds }));
+    const { epsilon } = this.#privacy;
+    const faults = server.takeFaults?.();
+    await this.#record(roundRecord({ round, trained, step, epsilon, evaluation, faults, seconds }));
+    this.#rejections.check(round, trained);
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
   }

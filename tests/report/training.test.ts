@@ -84,4 +84,14 @@ describe('training sections', () => {
     });
     expect(timingSection([]).clientsPerSecond).toBeNull();
   });
+
+  test('faults of workers are added up by kind', () => {
+    const rounds = [
+      record(1, { faults: { leaseLost: 2 } }),
+      record(2),
+      record(3, { faults: { leaseLost: 1, duplicate: 4 } }),
+    ];
+    expect(timingSection(rounds).faults).toEqual({ leaseLost: 3, duplicate: 4 });
+    expect(timingSection([record(1)]).faults).toEqual({});
+  });
 });
