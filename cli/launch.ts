@@ -15,6 +15,8 @@ import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { isLoopback } from '../proto/address.ts';
+import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
@@ -25,6 +27,8 @@ import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
+import type { Security } from './security.ts';
+import { removeTokenFile, writeTokenFile } from './token-file.ts';
 
 /** What `dpfl run` and `dpfl server` ask for. */
 export interface LaunchOptions {
@@ -35,6 +39,8 @@ export interface LaunchOptions {
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
   readonly listen?: string;
+  /** With `listen`: how the wire is protected. Local workers get a token of their own. */
+  readonly security?: Security;
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
@@ -59,7 +65,7 @@ interface Prepared {
 
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
-  const { config, listen, progress } = options;
+  const { config, listen, progress, security = { token: newToken() } } = options;
   const run = namingSource(options.source, () => {
     requireWorkers(options);
     return prepare(config);
@@ -67,6 +73,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
   const server = await AggregationServer.start({
     listen: listen ?? '127.0.0.1:0',
+    tls: security.tls,
+    token: security.token,
     runId: randomUUID(),
     task: run.task,
     model: run.training,
@@ -78,15 +86,22 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   });
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
+  let forgetToken = () => {};
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
-    announce(options, run, server.address, directory.path);
+    let tokenFile: string | undefined;
+    if (security.tokenIsNew && security.token !== undefined) {
+      tokenFile = writeTokenFile(directory.path, security.token);
+      forgetToken = () => removeTokenFile(directory.path);
+    }
+    announce(options, run, server.address, directory.path, tokenFile);
     if (listen === undefined) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
         count: config.federation.workers,
         server: server.address,
+        token: security.token,
         onAllFailed,
         log: progress.note,
       });
@@ -109,6 +124,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
   } finally {
+    forgetToken();
     await server.close();
     // Those that were connected have hung up by now; any other is not waited for.
     await workers?.stop(1);
@@ -149,10 +165,16 @@ function prepare(config: RunConfig): Prepared {
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
-  const adapted = adaptModel(buildModel(config.model, dataset.task, config.seed), { train: config.train });
+  const source = 'path' in config.model ? config.model.path : config.model.kind;
+  const built = buildModel(config.model, dataset.task, config.seed);
+  const adapted = namingModel(source, () =>
+    adaptModel(built, {
+      train: config.train,
+      batchNorm: config.model.kind === 'onnx' ? config.model.batchNorm : undefined,
+    }),
+  );
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
@@ -180,10 +202,11 @@ function prepare(config: RunConfig): Prepared {
 }
 
 function announce(
-  { config, listen, progress }: LaunchOptions,
+  { config, listen, progress, security }: LaunchOptions,
   run: Prepared,
   address: string,
   directory: string,
+  tokenFile: string | undefined,
 ): void {
   const { expectedCohort, rounds } = config.federation;
   const count = (value: number) => value.toLocaleString('en-US');
@@ -194,9 +217,13 @@ function announce(
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
-  if (listen !== undefined)
-    progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}`);
+  if (listen === undefined) return;
+  const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
+  const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
+  const ticket = token === undefined ? '' : ` --token-file ${token}`;
+  progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}${protection}${ticket}`);
 }
 
 /** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */
