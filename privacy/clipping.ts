@@ -13,6 +13,8 @@ export interface ClippingSpec {
   readonly mode: ClippingMode;
   /** Clipping bound C, in units of the parameters. With mode `none`: the largest magnitude of one coordinate that is accepted. */
   readonly bound: number;
+  /** Bounds C_h in the order of layers, whose squares sum to C², in place of those of the mode. */
+  readonly layerBounds?: readonly number[] | undefined;
 }
 
 /** What clipping did to one delta. Norms and flags follow the layout's order of layers; neither is private. */
@@ -47,6 +49,12 @@ export function weightedLayerBounds(bound: number, layout: ParameterLayout, weig
  */
 export function layerBounds(spec: ClippingSpec, layout: ParameterLayout): Float64Array {
   const count = layout.layers.length;
+  if (spec.layerBounds !== undefined) {
+    if (spec.layerBounds.length !== count || (spec.mode !== 'uniform' && spec.mode !== 'dim')) {
+      throw new PrivacyError(`clipping: ${spec.layerBounds.length} bounds for ${count} layers under mode ${spec.mode}`);
+    }
+    return Float64Array.from(spec.layerBounds);
+  }
   switch (spec.mode) {
     case 'global':
     case 'l1':

@@ -7,8 +7,10 @@ import { cryptographicNoise, type NoiseMechanism, seededNoise } from '../privacy
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { type RoundMechanism, roundMechanism } from '../privacy/round-mechanism.ts';
 import { secureStream } from '../random/secure.ts';
-import { namedStream, type RandomStream } from '../random/stream.ts';
+import { namedStream } from '../random/stream.ts';
+import type { RoundTerms } from './rounds.ts';
 import type { RunConfig } from './run-config.ts';
+import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
@@ -49,10 +51,10 @@ export class RunPrivacy {
     return this.#mechanism.noise;
   }
 
-  /** Largest norm that one client's clipped delta has on the grid; undefined without clipping. */
-  get clientNorm(): number | undefined {
-    const { mode, bound } = this.settings.clipping;
-    return mode === 'none' ? undefined : bound * this.grid.perUnit;
+  /** Under what terms a cohort trains. */
+  terms(_cohort: readonly number[]): RoundTerms {
+    const { mode, bound } = this.#mechanism.clipping;
+    return { limits: { clientNorm: mode === 'none' ? undefined : bound * this.grid.perUnit } };
   }
 
   /** Counts an entry of the ledger as spent. */
@@ -72,12 +74,14 @@ export class RunPrivacy {
   }
 
   /**
-   * Draws the cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
+   * The cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
    */
-  cohortStream(): RandomStream {
-    if (this.settings.noiseSource === 'cryptographic') return secureStream();
-    return namedStream(this.#seed, 'cohort', this.#spent + 1);
+  cohort(_round: number): readonly number[] {
+    const { noiseSource, population, expectedCohort } = this.settings;
+    const random =
+      noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
+    return sampleCohort(population, expectedCohort, random);
   }
 
   /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */

@@ -85,7 +85,7 @@ class Coordinator {
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
-    this.#aggregator = new RoundAggregator(layout, this.#privacy.clientNorm);
+    this.#aggregator = new RoundAggregator(layout);
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);
@@ -132,11 +132,11 @@ class Coordinator {
   }
 
   async #step(round: number): Promise<void> {
-    const { config, server, dataset, layout, runDirectory, progress } = this.#options;
+    const { config, server, layout, runDirectory, progress } = this.#options;
     const { expectedCohort, shardSize, rounds } = config.federation;
     const started = performance.now();
-    const random = this.#privacy.cohortStream();
-    const cohort = { random, population: dataset.population, expectedCohort, shardSize };
+    const privacy = this.#privacy;
+    const cohort = { draw: () => privacy.cohort(round), shardSize, terms: privacy.terms.bind(privacy) };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
