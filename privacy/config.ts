@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
 import type { ClippingSpec } from './clipping.ts';
-import { noiseConventions } from './conventions.ts';
-import { gaussian, laplace, nonPrivate, type PrivacyEvent, poissonSampled } from './events.ts';
+import { type NoiseConventions, noiseConventions } from './conventions.ts';
+import {
+  ADD_OR_REMOVE,
+  type Adjacency,
+  gaussian,
+  laplace,
+  nonPrivate,
+  type PrivacyEvent,
+  poissonSampled,
+} from './events.ts';
 import { mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
 import type { NoiseGroup } from './noise-groups.ts';
@@ -67,6 +75,12 @@ export const privacyConfig = z
         'distribution of the noise; discreteGaussian is drawn exactly; none trains without differential privacy',
       ),
     noise: noise.optional().describe('amount of noise, in one of three conventions'),
+    noisePlacement: z
+      .enum(['central', 'shares', 'local'])
+      .default('central')
+      .describe(
+        'who adds the noise: the server; the clients, whose shares add up to the same; or every client all of its own (local DP)',
+      ),
     noiseGroups: z
       .array(noiseGroup)
       .min(1)
@@ -111,12 +125,16 @@ export const privacyConfig = z
 
 export type PrivacyConfig = z.infer<typeof privacyConfig>;
 export type MechanismKind = PrivacyConfig['mechanism'];
+export type NoisePlacement = PrivacyConfig['noisePlacement'];
 
 /** Everything that privacy means in one run, in every unit that code and reports need. */
 export interface ResolvedPrivacy {
   readonly clipping: ClippingSpec;
   readonly mechanism: MechanismKind;
   readonly noiseSource: NoiseSource;
+  readonly noisePlacement: NoisePlacement;
+  /** Neighbouring data sets that the guarantee is about. */
+  readonly adjacency: Adjacency;
   readonly population: number;
   readonly expectedCohort: number;
   /** q = S / K */
@@ -150,6 +168,8 @@ export function resolvePrivacy(
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
     noiseSource: config.noiseSource,
+    noisePlacement: config.noisePlacement,
+    adjacency: config.noisePlacement === 'local' ? ('replace-one-user' as const) : ADD_OR_REMOVE,
     population,
     expectedCohort,
     samplingRate: rate,
@@ -186,10 +206,17 @@ export function resolvePrivacy(
     ...noise,
     standardDeviation:
       noise.noiseMultiplier * config.clipping.bound * (config.mechanism === 'laplace' ? Math.SQRT2 : 1),
-    roundEvent: poissonSampled(
-      rate,
-      config.mechanism === 'laplace' ? laplace(noise.noiseMultiplier) : gaussian(noise.noiseMultiplier),
-    ),
+    roundEvent: roundEvent(config, rate, noise),
     warnings,
   };
+}
+
+function roundEvent(
+  { mechanism, noisePlacement }: PrivacyConfig,
+  rate: number,
+  { noiseMultiplier, sigmaClient }: NoiseConventions,
+): PrivacyEvent {
+  // Whoever takes part in a local release is known: nothing is gained by sampling.
+  if (noisePlacement === 'local') return gaussian(sigmaClient);
+  return poissonSampled(rate, mechanism === 'laplace' ? laplace(noiseMultiplier) : gaussian(noiseMultiplier));
 }

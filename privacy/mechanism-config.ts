@@ -20,12 +20,13 @@ interface MechanismSettings {
   readonly clipping: { readonly mode: string };
   readonly noise?: { readonly multiplier?: number | undefined } | undefined;
   readonly extrapolate: readonly unknown[];
+  readonly noisePlacement: string;
   readonly noiseGroups?: readonly unknown[] | undefined;
 }
 
 /** What does not go together in the settings of a mechanism. */
 export function mechanismProblems(settings: MechanismSettings): Problem[] {
-  const { mechanism, clipping, noise, noiseGroups, extrapolate } = settings;
+  const { mechanism, clipping, noise, noisePlacement, noiseGroups, extrapolate } = settings;
   const problems: Problem[] = [];
   const add = (path: string[], message: string) => problems.push({ path, message });
   if (mechanism === 'laplace') {
@@ -44,6 +45,16 @@ export function mechanismProblems(settings: MechanismSettings): Problem[] {
   }
   if (noiseGroups !== undefined && mechanism !== 'gaussian') {
     add(['noiseGroups'], 'only mechanism gaussian has noise per group of layers; remove it');
+  }
+  if (noisePlacement !== 'central') {
+    if (mechanism !== 'gaussian' && mechanism !== 'discreteGaussian') {
+      add(['noisePlacement'], `mechanism ${mechanism} adds its noise centrally; remove noisePlacement`);
+    }
+    if (noiseGroups !== undefined)
+      add(['noiseGroups'], 'noise per group of layers is added centrally; remove noisePlacement');
+  }
+  if (noisePlacement === 'local' && extrapolate.length > 0) {
+    add(['extrapolate'], 'a larger cohort does not change local privacy; remove extrapolate');
   }
   return problems;
 }

@@ -11,7 +11,7 @@ import {
 } from './format.ts';
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
-import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS } from './privacy-words.ts';
+import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
 import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, TimingSection } from './training.ts';
 
 /** The report as Markdown, for people. */
@@ -94,14 +94,8 @@ function privacySection(privacy: PrivacySection): string {
   const rows: [string, string][] = [
     ['epsilon (ε)', `${significant(roundUp(privacy.epsilon, 4))} at δ = ${significant(privacy.delta)}`],
     ['adjacency', ADJACENCY_WORDS[privacy.adjacency]],
-    [
-      'mechanism',
-      `${MECHANISM_WORDS[privacy.mechanism]}, added once per central step to the exact sum of clipped client deltas`,
-    ],
-    [
-      'sampling',
-      `Poisson: each of K = ${formatCount(sampling.population)} users independently with q = ${significant(sampling.rate, 6)} (S = ${formatCount(sampling.expectedCohort)}); the sum is divided by S, never by the realised cohort`,
-    ],
+    ['mechanism', `${MECHANISM_WORDS[privacy.mechanism]}, ${PLACEMENT_WORDS[noise.placement]}`],
+    ...samplingRows(sampling),
     ['clipping', clippingWords(clipping.mode, clipping.bound)],
     [
       'noise multiplier (z)',
@@ -118,6 +112,25 @@ function privacySection(privacy: PrivacySection): string {
     ['noise source', noise.source],
   ];
   return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
+}
+
+function samplingRows(sampling: PrivacySection['sampling']): [string, string][] {
+  const users = `K = ${formatCount(sampling.population)} users`;
+  const divisor = 'the sum is divided by S, never by the realised cohort';
+  const expected = `S = ${formatCount(sampling.expectedCohort)}`;
+  if (sampling.kind === 'poisson') {
+    return [
+      [
+        'sampling',
+        `Poisson: each of ${users} independently with q = ${significant(sampling.rate, 6)} (${expected}); ${divisor}`,
+      ],
+    ];
+  }
+  return [
+    ['sampling', `Poisson cohorts of ${expected} out of ${users}, which local privacy gains nothing from; ${divisor}`],
+    ['participations of the busiest user', formatCount(sampling.mostParticipations)],
+    ['ε of a single participation', significant(roundUp(sampling.epsilonPerParticipation, 4))],
+  ];
 }
 
 function noPrivacySection({ reason, caveats }: NoPrivacySection): string {

@@ -111,6 +111,7 @@ class Coordinator {
         `${runDirectory.path}: its checkpoint has ${resumeFrom.parameters.length} parameters, the model has ${layout.size}; resume with the run's own model`,
       );
     }
+    this.#privacy.restore(resumeFrom.privacy, resumeFrom.round);
     this.#optimizer.restore(resumeFrom.optimizer);
     this.#parameters.set(resumeFrom.parameters);
     this.#round = resumeFrom.round;
@@ -146,8 +147,8 @@ class Coordinator {
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, noise } = this.#privacy;
-    const release = { grid, mechanism: noise, expectedCohort };
+    const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
+    const release = { grid: privacy.grid, mechanism, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
@@ -186,6 +187,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
+      privacy: this.#privacy.state(),
     };
     await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
