@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openTask } from '../client/open-task.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -17,6 +18,7 @@ import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
+import { InProcessServer } from '../server/in-process.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
@@ -60,29 +62,16 @@ interface Prepared {
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress } = options;
-  const run = namingSource(options.source, () => {
-    requireWorkers(options);
-    return prepare(config);
-  });
+  const run = namingSource(options.source, () => prepare(config));
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
-  const server = await AggregationServer.start({
-    listen: listen ?? '127.0.0.1:0',
-    runId: randomUUID(),
-    task: run.task,
-    model: run.training,
-    leaseTimeoutSeconds: config.federation.leaseSeconds,
-    silenceSeconds: config.federation.silenceSeconds,
-    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
-    log: listen === undefined ? undefined : progress.note,
-    notice: progress.note,
-  });
+  const server = await openServer(options, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
-    announce(options, run, server.address, directory.path);
-    if (listen === undefined) {
+    announce(options, run, server, directory.path);
+    if (listen === undefined && server instanceof AggregationServer) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
         count: config.federation.workers,
@@ -116,12 +105,25 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   }
 }
 
-function requireWorkers({ config, listen }: LaunchOptions): void {
+/** Where clients train: behind gRPC, or without any worker process right here. */
+async function openServer(
+  { config, listen, progress }: LaunchOptions,
+  run: Prepared,
+): Promise<AggregationServer | InProcessServer> {
   if (listen === undefined && config.federation.workers === 0) {
-    throw new ConfigError(
-      'federation.workers: 0 leaves nobody to train; set it to 1 or more, or use dpfl server --listen',
-    );
+    return new InProcessServer(await openTask(run.task, run.training));
   }
+  return AggregationServer.start({
+    listen: listen ?? '127.0.0.1:0',
+    runId: randomUUID(),
+    task: run.task,
+    model: run.training,
+    leaseTimeoutSeconds: config.federation.leaseSeconds,
+    silenceSeconds: config.federation.silenceSeconds,
+    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
+    log: listen === undefined ? undefined : progress.note,
+    notice: progress.note,
+  });
 }
 
 /** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */
@@ -182,7 +184,7 @@ function prepare(config: RunConfig): Prepared {
 function announce(
   { config, listen, progress }: LaunchOptions,
   run: Prepared,
-  address: string,
+  server: AggregationServer | InProcessServer,
   directory: string,
 ): void {
   const { expectedCohort, rounds } = config.federation;
@@ -195,8 +197,9 @@ function announce(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
-  if (listen !== undefined)
-    progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}`);
+  if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
+  else if (listen !== undefined)
+    progress.note(`listening on ${server.address}; start workers with: dpfl worker --server ${server.address}`);
 }
 
 /** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */
