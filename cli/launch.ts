@@ -16,6 +16,8 @@ import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { isLoopback } from '../proto/address.ts';
+import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
 import { InProcessServer } from '../server/in-process.ts';
@@ -27,6 +29,8 @@ import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
+import type { Security } from './security.ts';
+import { removeTokenFile, writeTokenFile } from './token-file.ts';
 
 /** What `dpfl run` and `dpfl server` ask for. */
 export interface LaunchOptions {
@@ -37,6 +41,8 @@ export interface LaunchOptions {
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
   readonly listen?: string;
+  /** With `listen`: how the wire is protected. Local workers get a token of their own. */
+  readonly security?: Security;
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
@@ -61,21 +67,28 @@ interface Prepared {
 
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
-  const { config, listen, progress } = options;
+  const { config, listen, progress, security = { token: newToken() } } = options;
   const run = namingSource(options.source, () => prepare(config));
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
-  const server = await openServer(options, run);
+  const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
+  let forgetToken = () => {};
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
-    announce(options, run, server, directory.path);
+    let tokenFile: string | undefined;
+    if (security.tokenIsNew && security.token !== undefined) {
+      tokenFile = writeTokenFile(directory.path, security.token);
+      forgetToken = () => removeTokenFile(directory.path);
+    }
+    announce(options, run, server, directory.path, tokenFile);
     if (listen === undefined && server instanceof AggregationServer) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
         count: config.federation.workers,
         server: server.address,
+        token: security.token,
         onAllFailed,
         log: progress.note,
       });
@@ -98,6 +111,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
   } finally {
+    forgetToken();
     await server.close();
     // Those that were connected have hung up by now; any other is not waited for.
     await workers?.stop(1);
@@ -108,6 +122,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
 /** Where clients train: behind gRPC, or without any worker process right here. */
 async function openServer(
   { config, listen, progress }: LaunchOptions,
+  security: Security,
   run: Prepared,
 ): Promise<AggregationServer | InProcessServer> {
   if (listen === undefined && config.federation.workers === 0) {
@@ -115,6 +130,8 @@ async function openServer(
   }
   return AggregationServer.start({
     listen: listen ?? '127.0.0.1:0',
+    tls: security.tls,
+    token: security.token,
     runId: randomUUID(),
     task: run.task,
     model: run.training,
@@ -182,10 +199,11 @@ function prepare(config: RunConfig): Prepared {
 }
 
 function announce(
-  { config, listen, progress }: LaunchOptions,
+  { config, listen, progress, security }: LaunchOptions,
   run: Prepared,
   server: AggregationServer | InProcessServer,
   directory: string,
+  tokenFile: string | undefined,
 ): void {
   const { expectedCohort, rounds } = config.federation;
   const count = (value: number) => value.toLocaleString('en-US');
@@ -198,8 +216,12 @@ function announce(
   );
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
-  else if (listen !== undefined)
-    progress.note(`listening on ${server.address}; start workers with: dpfl worker --server ${server.address}`);
+  if (listen === undefined || server instanceof InProcessServer) return;
+  const { address } = server;
+  const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
+  const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
+  const ticket = token === undefined ? '' : ` --token-file ${token}`;
+  progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}${protection}${ticket}`);
 }
 
 /** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */

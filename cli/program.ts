@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addCertsCommand } from './commands/certs.ts';
 import { addModelCommand } from './commands/model.ts';
 import { addPrivacyCommand } from './commands/privacy.ts';
 import { addReportCommand } from './commands/report.ts';
@@ -41,6 +42,7 @@ Exit codes: 0 done, 1 a bug in dpfl, 2 a mistake in configuration, flags or data
   addRunCommand(program);
   addServerCommand(program);
   addWorkerCommand(program);
+  addCertsCommand(program);
   addReportCommand(program);
   addPrivacyCommand(program);
   addModelCommand(program);

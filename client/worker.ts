@@ -9,7 +9,7 @@ import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
-import { ConnectionLost, RunOver, WorkerConnection } from './worker-connection.ts';
+import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
 /** Makes a task ready for training: opens its data, and the training step in onnxruntime. */
 export type OpenTask = (task: WorkerTask, model: TrainingArtifact) => Promise<ShardContext>;
@@ -19,6 +19,8 @@ export interface WorkerOptions {
   readonly server: string;
   /** Names the worker in the server's messages. */
   readonly name: string;
+  /** Default: plaintext, and no token. */
+  readonly credentials?: WorkerCredentials;
   /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
   readonly openTask?: OpenTask;
   /** Where this machine keeps the data, if not at the server's `data.path`. */
@@ -54,7 +56,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
   let pause = 100;
   for (;;) {
     signal?.throwIfAborted();
-    const connection = new WorkerConnection(server);
+    const connection = new WorkerConnection(server, options.credentials);
     const abort = () => connection.close();
     signal?.addEventListener('abort', abort);
     try {

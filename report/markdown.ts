@@ -103,6 +103,10 @@ function privacySection(privacy: PrivacySection): string {
       'noise multiplier (z)',
       `${significant(noise.multiplier, 6)} (σ_sum; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
     ],
+    ...(noise.groups ?? []).map(({ layers, multiplier }): [string, string] => [
+      layers.length > 0 ? `z of ${layers.map((name) => `\`${name}\``).join(', ')}` : 'z of all other layers',
+      `${significant(multiplier, 6)}; together z = (Σ 1/z²)^(−1/2)`,
+    ]),
     ['the same as σ_DP', `${significant(noise.sigmaDp, 6)} on the average (z / S)`],
     ['the same as σ_client', `${significant(noise.sigmaClient, 6)} on each client's delta`],
     ['central steps (T)', formatCount(privacy.steps)],

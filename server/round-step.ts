@@ -8,12 +8,10 @@ import { layerNorms, layerStatistics, signalToNoise } from './layer-statistics.t
 import type { CentralOptimizer } from './optimizers/central-optimizer.ts';
 import type { LayerStatistics } from './records.ts';
 
-/** How sums become pseudo-gradients: fixed for a run. */
+/** How a sum becomes a pseudo-gradient. */
 export interface Release {
   readonly grid: ExactGrid;
   readonly mechanism: NoiseMechanism;
-  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
-  readonly noiseStd: number | null;
   readonly expectedCohort: number;
 }
 
@@ -40,9 +38,10 @@ export function centralStep(
   parameters: Float32Array,
   scratch: Float32Array,
 ): CentralStep {
-  const { grid, mechanism, noiseStd, expectedCohort } = release;
+  const { grid, mechanism, expectedCohort } = release;
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
-  const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStd);
+  const noiseStds = layout.layers.map((_, layer) => mechanism.standardDeviation(round, layer) / expectedCohort);
+  const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStds);
   mechanism.addTo(totals.sum, round);
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const updateNorm = l2Norm(scratch);

@@ -145,8 +145,8 @@ class Coordinator {
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, mechanism, noiseStd } = this.#privacy;
-    const release = { grid, mechanism, noiseStd, expectedCohort };
+    const { grid, noise } = this.#privacy;
+    const release = { grid, mechanism: noise, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;

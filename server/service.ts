@@ -8,8 +8,10 @@ import { splitPayload } from '../proto/chunks.ts';
 import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
 import { bytesOfFloats } from '../proto/floats.ts';
 import { Aggregation, MAX_MESSAGE_BYTES, wireOptions } from '../proto/load.ts';
+import type { TlsIdentity } from '../proto/tls.ts';
+import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
-import { listen } from './listen.ts';
+import { type Listener, listen } from './listen.ts';
 import { RoundDispatch } from './round-dispatch.ts';
 import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
@@ -22,6 +24,14 @@ export interface AggregationOptions {
   readonly runId: string;
   readonly task: WorkerTask;
   readonly model: TrainingArtifact;
+  /** Mutual TLS; without it the wire is plaintext. */
+  readonly tls?: TlsIdentity;
+  /** What a worker must bear to be told anything; without it every worker is welcome. */
+  readonly token?: string;
+  /** Workers at a time, and as many connections again that have not said Hello yet. Default 1024. */
+  readonly maxWorkers?: number;
+  /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
+  readonly helloSeconds?: number;
   /** Seconds after which a shard is given to another worker. Default 600. */
   readonly leaseTimeoutSeconds?: number;
   /**
@@ -52,11 +62,12 @@ export interface AggregationOptions {
 export class AggregationServer {
   /** Where workers connect: `host:port` with the real port. */
   readonly address: string;
+  readonly admission: Admission;
   /** What went wrong with workers since the start. */
   readonly faults = new FaultCounts();
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
-  private readonly server: Server;
+  private readonly listener: Listener;
   /** Every open stream. */
   private readonly sessions = new Set<WorkerSession>();
   /** The streams whose worker has said Hello, and has not failed. */
@@ -76,27 +87,42 @@ export class AggregationServer {
    * @throws ConfigError when the address cannot be had; ModelError when the model's layers do not fit one message
    */
   static async start(options: AggregationOptions): Promise<AggregationServer> {
+    const { tls, token, maxWorkers = 1024, helloSeconds = 20, log = () => undefined } = options;
     const layout = new ParameterLayout(options.task.layers);
     const greeting = greetingOf(options, layout);
-    const server = new Server({ ...wireOptions, ...keepalive });
+    const admission = new Admission(token, maxWorkers, log);
+    const server = new Server({ ...wireOptions, ...serverOptions });
     let accept: (call: WorkerStream) => void = (call) => call.end();
     server.addService(Aggregation.service, { Work: (call: WorkerStream) => accept(call) });
-    const address = await listen(server, options.listen);
-    const service = new AggregationServer(options, layout, server, address);
+    const listener = await listen(server, {
+      address: options.listen,
+      tls,
+      maxConnections: 2 * maxWorkers,
+      helloSeconds,
+      onTurnedAway: (line) => admission.report(line),
+    });
+    const service = new AggregationServer(options, layout, listener, admission);
     let sessions = 0;
     accept = (call) => {
+      const peer = call.getPeer();
+      const refusal = admission.objection(call.metadata, peer, service.sessions.size);
+      if (refusal !== undefined) {
+        call.emit('error', refusal);
+        return;
+      }
       sessions += 1;
-      service.admit(new WorkerSession(sessions, call, greeting, service.events()));
+      service.admit(new WorkerSession(sessions, call, greeting, service.events(peer)));
     };
     return service;
   }
 
-  private constructor(options: AggregationOptions, layout: ParameterLayout, server: Server, address: string) {
+  private constructor(options: AggregationOptions, layout: ParameterLayout, listener: Listener, admission: Admission) {
     this.options = options;
     this.layout = layout;
     this.conduct = options.conduct ?? new WorkerConduct();
-    this.server = server;
-    this.address = address;
+    this.listener = listener;
+    this.admission = admission;
+    this.address = listener.address;
   }
 
   /** Workers that are connected and have said Hello. */
@@ -187,7 +213,7 @@ export class AggregationServer {
     });
     await Promise.race([Promise.all(farewells), bound]);
     clearTimeout(timer);
-    this.server.forceShutdown();
+    this.listener.destroy();
   }
 
   private check(parameters: Float32Array, shards: readonly (readonly number[])[]): void {
@@ -217,10 +243,11 @@ export class AggregationServer {
     if (this.closed !== undefined) void session.leave('the run is over');
   }
 
-  private events(): SessionEvents {
+  private events(peer: string): SessionEvents {
     return {
       objection: (name) => this.asideObjection(name),
       joined: (session) => {
+        this.listener.admitted(peer);
         this.joined.add(session);
         this.log(`worker '${session.name}' joined; ${this.workerCount()} connected`);
       },
@@ -318,8 +345,14 @@ export class AggregationServer {
   }
 }
 
-/** Half-open connections are noticed: a worker may block its thread in a long training run, but not for ever. */
-const keepalive = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 300_000 };
+/** Half-open connections are noticed (a worker may block its thread in a long training run, but not for ever), idle ones closed. */
+const serverOptions = {
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 300_000,
+  'grpc.max_connection_idle_ms': 300_000,
+  // A worker needs one.
+  'grpc.max_concurrent_streams': 4,
+};
 
 function greetingOf(
   { runId, task, model, silenceSeconds = 60 }: AggregationOptions,

@@ -43,6 +43,13 @@ export interface SessionEvents {
   gone(session: WorkerSession): void;
 }
 
+const MAX_FAILURE_CHARACTERS = 4000;
+
+/** Without control characters, which could forge lines of the log or move the cursor of a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
+}
+
 /** The server's end of one worker's stream: handshake, chunks in and out, and the certainty of hearing of its end. */
 export class WorkerSession {
   readonly id: number;
@@ -59,6 +66,8 @@ export class WorkerSession {
   private readonly assembler: PayloadAssembler;
   private workerName: string | undefined;
   private header: ShardHeader__Output | undefined;
+  /** Bytes of the rejected result that may still come. */
+  private unwanted = 0;
   private over = false;
 
   constructor(id: number, call: WorkerStream, greeting: Greeting, events: SessionEvents) {
@@ -138,12 +147,13 @@ export class WorkerSession {
       this.events.ready(this);
     } else if (message.shardHeader) {
       this.header = this.events.wants(this, message.shardHeader) ? message.shardHeader : undefined;
+      this.unwanted = this.header === undefined ? this.greeting.sumBytes : 0;
     } else if (message.shardChunk) {
       this.collect(message.shardChunk);
     } else if (message.heartbeat) {
       return;
     } else if (message.failure) {
-      this.events.failed(this, message.failure.message);
+      this.events.failed(this, printable(message.failure.message).slice(0, MAX_FAILURE_CHARACTERS));
       void this.leave();
     } else {
       throw new ProtocolError('a worker message without a body, or of a newer version');
@@ -156,13 +166,13 @@ export class WorkerSession {
         status.FAILED_PRECONDITION,
         new RejectedMessage(
           'wrongVersion',
-          `worker '${hello.name}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
+          `worker '${printable(hello.name)}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
         ),
       );
       return;
     }
-    if (this.workerName !== undefined) throw new ProtocolError(`worker '${hello.name}' said Hello twice`);
-    const name = hello.name.slice(0, MAX_NAME_CHARACTERS) || `worker ${this.id}`;
+    if (this.workerName !== undefined) throw new ProtocolError(`worker '${this.name}' said Hello twice`);
+    const name = printable(hello.name).slice(0, MAX_NAME_CHARACTERS) || `worker ${this.id}`;
     const objection = this.events.objection(name);
     if (objection !== undefined) {
       this.refuse(status.FAILED_PRECONDITION, objection);
@@ -180,7 +190,12 @@ export class WorkerSession {
   }
 
   private collect(chunk: PayloadChunk): void {
-    if (this.header === undefined) return;
+    if (this.header === undefined) {
+      this.unwanted -= chunk.data.byteLength;
+      if (this.unwanted < 0 || chunk.data.byteLength === 0)
+        throw new ProtocolError('a chunk came without its shard header');
+      return;
+    }
     const sum = this.assembler.add(chunk);
     if (sum === undefined) return;
     const header = this.header;
