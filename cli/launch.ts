@@ -168,10 +168,16 @@ function prepare(config: RunConfig): Prepared {
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
-  const adapted = adaptModel(buildModel(config.model, dataset.task, config.seed), { train: config.train });
+  const source = 'path' in config.model ? config.model.path : config.model.kind;
+  const built = buildModel(config.model, dataset.task, config.seed);
+  const adapted = namingModel(source, () =>
+    adaptModel(built, {
+      train: config.train,
+      batchNorm: config.model.kind === 'onnx' ? config.model.batchNorm : undefined,
+    }),
+  );
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
@@ -214,6 +220,7 @@ function announce(
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
   if (listen === undefined || server instanceof InProcessServer) return;
