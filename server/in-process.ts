@@ -24,6 +24,11 @@ export class InProcessServer implements RoundServer {
     }
   }
 
+  /** This process is the one worker there is. */
+  workerCount(): number {
+    return 1;
+  }
+
   /** Nothing is open here. */
   async close(): Promise<void> {}
 }
