@@ -54,7 +54,7 @@ export interface LaunchOutcome {
 }
 
 /** A run before anything is started or written: everything that bad input can break. */
-interface Prepared {
+export interface Prepared {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
@@ -163,7 +163,11 @@ function namingModel<T>(model: string, work: () => T): T {
   }
 }
 
-function prepare(config: RunConfig): Prepared {
+/**
+ * Opens the data and builds the model of a run.
+ * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
+ */
+export function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);

@@ -59,7 +59,7 @@ export async function openRunDirectory(request: RunDirectoryRequest, subject: Ru
       await describe(directory, config, facts);
       return { directory };
     }
-    await requireSameSubject(directory, facts);
+    await requireSameFacts(directory, facts);
     // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
     await directory.write('config.yaml', stringify(config));
     return { directory, resumeFrom };
@@ -98,8 +98,16 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
   };
 }
 
+/**
+ * Makes sure that data and model are those of the run's manifest.
+ * @throws ConfigError when they are others; DataError when the manifest cannot be read
+ */
+export function requireSameSubject(directory: RunDirectory, config: RunConfig, subject: RunSubject): Promise<void> {
+  return requireSameFacts(directory, manifestFacts(config, subject));
+}
+
 /** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */
-async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
+async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
   const file = join(directory.path, 'manifest.json');
   let manifest: Partial<ManifestFacts>;
   try {

@@ -6,6 +6,7 @@ import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
+import { parametersHash } from './parameters-hash.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
 import { RejectionWatch } from './rejection-watch.ts';
 import { requireFresh, restoreRun } from './resume.ts';
@@ -99,7 +100,15 @@ class Coordinator {
       await requireFresh(runDirectory);
       const started = performance.now();
       const evaluation = await this.#evaluate();
-      await this.#record(initialRecord(layout, this.#privacy.epsilon, evaluation, secondsSince(started)));
+      await this.#record(
+        initialRecord(
+          layout,
+          this.#privacy.epsilon,
+          evaluation,
+          parametersHash(this.#parameters),
+          secondsSince(started),
+        ),
+      );
       await this.#save();
       return;
     }
@@ -155,7 +164,9 @@ class Coordinator {
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
-    await this.#record(roundRecord({ round, trained, step, epsilon, evaluation, faults, seconds, workers }));
+    const parametersSha256 = parametersHash(this.#parameters);
+    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    await this.#record(roundRecord(finished));
     this.#rejections.check(round, trained);
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
