@@ -184,6 +184,7 @@ function timingSection(timing: TimingSection): string {
     ['evaluation', formatDuration(timing.evaluationSeconds)],
     ['server', formatDuration(timing.serverSeconds)],
     ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+    ['time that workers were busy', maybe(timing.workersBusy, (part) => `${(100 * part).toFixed(1)} %`)],
     ...Object.entries(timing.faults).map(([kind, times]): [string, string] => [
       `faults of workers, made good: ${kind}`,
       formatCount(times),
