@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { batchNormHandlings } from './adapt/group-norm.ts';
 
 const positive = z.int().positive();
 
@@ -32,6 +33,12 @@ const onnx = z
   .strictObject({
     kind: z.literal('onnx'),
     path: z.string().min(1).describe('an .onnx file, relative to the configuration file'),
+    batchNorm: z
+      .enum(batchNormHandlings)
+      .optional()
+      .describe(
+        'BatchNormalization keeps its stored statistics, or becomes GroupNorm; default: freeze when the file carries trained statistics, else group',
+      ),
   })
   .describe('your own model, trained from the weights in the file');
 

@@ -42,6 +42,7 @@ function ending({ finished, endedByBudget }: Report['run']): string {
 function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
+    ...(run.batchNorm === null ? [] : [['batch normalisation', run.batchNorm] satisfies [string, string]]),
     ['data', run.data],
     ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
