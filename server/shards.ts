@@ -11,7 +11,7 @@ export interface ShardSettings {
 }
 
 /** The smallest shards are this part of a worker's share of the work: the last worker is late by no more than that. */
-const SMALLEST = 1 / 16;
+const SMALLEST = 1 / 32;
 
 /**
  * Cuts a cohort into shards by expected work, to be leased in order: the largest clients first, in shards that shrink with the work that is

@@ -38,13 +38,13 @@ export function cifar10Protocol(): Protocol {
 /** Users with lognormal numbers of images, as real populations have, on two workers. */
 export function skewedProtocol(): Protocol {
   const imageShape = [3, 32, 32];
-  const config = configOf('skewed', { kind: 'cnn', channels: [8], hidden: 32 }, imageShape, 10_000, 100, 4);
+  const config = configOf('skewed', { kind: 'cnn', channels: [8], hidden: 32 }, imageShape, 10_000, 300, 3);
   const data = { ...config.data, samplesSpread: 1 };
   const federation = { ...config.federation, workers: 2 };
   return {
-    title: 'Skewed population (deviation of log images: 1), 2 workers, cohort 100',
+    title: 'Skewed population (deviation of log images: 1), 2 workers, cohort 300',
     config: parseRunConfig({ ...config, data, federation }, 'skewed'),
-    rounds: 4,
+    rounds: 3,
     busyTarget: 0.95,
     pytorchClients: 0,
     pytorch: { kind: 'cnn', settings: { imageShape, channels: [8], hidden: 32, classes: 10 }, ...client },

@@ -60,7 +60,9 @@ function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, r
   const cost = (round: TimedRound) => (cores(round) * round.wall) / round.record.cohort;
   const fastest = rounds.reduce((best, round) => (cost(round) < cost(best) ? round : best));
   const parts = split(fastest);
-  const { busy = 0, idle = 0 } = fastest.record.seconds.workers ?? {};
+  const [busy, idle] = (['busy', 'idle'] as const).map((part) =>
+    rounds.reduce((sum, { record }) => sum + (record.seconds.workers?.[part] ?? 0), 0),
+  );
   const overhead = 1 - parts['local training'] / fastest.wall;
   const share = (seconds: number) => `${((100 * seconds) / fastest.wall).toFixed(1)} %`;
   const lines = [
@@ -70,7 +72,7 @@ function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, r
       .map(([part, seconds]) => `${part} ${share(seconds)}`)
       .join(', ')}`,
     `  everything but local training: ${overhead.toFixed(3)} of the round${target('at most', overheadTarget)}`,
-    `  workers busy: ${(busy / (busy + idle)).toFixed(3)} of the time${target('at least', busyTarget)}`,
+    `  workers busy: ${(busy! / (busy! + idle!)).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
   ];
   const torch = Math.min(...rounds.map(({ pytorch = Number.NaN }) => pytorch));
   if (!Number.isNaN(torch)) {
