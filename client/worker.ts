@@ -188,7 +188,7 @@ class ParameterReceiver {
 
 async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<void> {
   const { runId, round, attempt, shard } = lease;
-  const { sum, deltaNormSums, clippedCounts, ...figures } = result;
+  const { sum, deltaNormSums, clippedCounts, seconds, ...figures } = result;
   await connection.send({
     shardHeader: {
       ...figures,
@@ -198,6 +198,10 @@ async function sendResult(connection: WorkerConnection, lease: Lease__Output, re
       shard,
       deltaNormSums: [...deltaNormSums],
       clippedCounts: [...clippedCounts],
+      seconds: seconds.total,
+      dataSeconds: seconds.data,
+      trainingSeconds: seconds.training,
+      clippingSeconds: seconds.clipping,
     },
   });
   for (const chunk of splitPayload(bytesOfFloats(sum))) await connection.send({ shardChunk: chunk });

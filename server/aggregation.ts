@@ -60,7 +60,8 @@ export class RoundAggregator {
    */
   finish(): RoundTotals {
     const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, seconds: 0 };
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0 };
+    const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
     const deltaNormSums = new Float64Array(layers);
     const clippedCounts = new Float64Array(layers);
     for (const [index, shard] of this.#statistics.entries()) {
@@ -73,13 +74,16 @@ export class RoundAggregator {
       totals.rejectedNonFinite += shard.rejectedNonFinite;
       totals.lossSum += shard.lossSum;
       totals.examples += shard.examples;
-      totals.seconds += shard.seconds;
+      seconds.total += shard.seconds.total;
+      seconds.data += shard.seconds.data;
+      seconds.training += shard.seconds.training;
+      seconds.clipping += shard.seconds.clipping;
       for (let layer = 0; layer < layers; layer++) {
         deltaNormSums[layer] += shard.deltaNormSums[layer];
         clippedCounts[layer] += shard.clippedCounts[layer];
       }
     }
-    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts };
+    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts, seconds };
   }
 
   #check(shardIndex: number, result: ShardResult): void {

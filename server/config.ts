@@ -66,7 +66,7 @@ export const federationConfig = z.strictObject({
     .min(0)
     .default(2)
     .describe(
-      'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
+      'Worker processes that `dpfl run` starts on this machine; 0: clients train in its own process, without gRPC, for debugging and small runs. `dpfl server` waits for workers started elsewhere.',
     ),
   leaseSeconds: z
     .number()

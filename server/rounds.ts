@@ -18,6 +18,8 @@ export interface RoundServer {
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
   ): Promise<void>;
+  /** Workers that can train now; they decide how work is cut, and nothing else. */
+  workerCount(): number;
   /** What went wrong with workers since the last call; undefined when nothing did. */
   takeFaults?(): FaultRecord | undefined;
 }
@@ -36,6 +38,8 @@ export interface TrainedRound {
   /** Realised cohort size. */
   readonly cohort: number;
   readonly totals: RoundTotals;
+  /** Wall-clock seconds of the server: drawing the cohort and cutting it into shards; checking and adding their sums. */
+  readonly seconds: { readonly sampling: number; readonly summing: number };
 }
 
 /**
@@ -51,16 +55,25 @@ export async function trainCohort(
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
+  const started = performance.now();
   const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
   const shards = splitIntoShards(cohort, settings.shardSize);
+  const sampling = secondsSince(started);
+  let summing = 0;
   aggregator.begin(shards);
   let done = 0;
   if (shards.length > 0) {
     await server.runRound(round, parameters, shards, (index, result) => {
+      const arrived = performance.now();
       aggregator.add(index, result);
+      summing += secondsSince(arrived);
       done += 1;
       onShard(done, shards.length);
     });
   }
-  return { cohort: cohort.length, totals: aggregator.finish() };
+  return { cohort: cohort.length, totals: aggregator.finish(), seconds: { sampling, summing } };
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1000;
 }

@@ -141,6 +141,7 @@ class Coordinator {
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
+    const workers = server.workerCount();
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
@@ -154,7 +155,7 @@ class Coordinator {
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
-    await this.#record(roundRecord({ round, trained, step, epsilon, evaluation, faults, seconds }));
+    await this.#record(roundRecord({ round, trained, step, epsilon, evaluation, faults, seconds, workers }));
     this.#rejections.check(round, trained);
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
