@@ -43,6 +43,7 @@ function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
     ...(run.batchNorm === null ? [] : [['batch normalisation', run.batchNorm] satisfies [string, string]]),
+    ...(run.lora === null ? [] : [['adapters', run.lora] satisfies [string, string]]),
     ['data', run.data],
     ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
