@@ -25,7 +25,7 @@ export interface RunSubject {
   readonly dataFingerprint: string;
   readonly layout: ParameterLayout;
   readonly modelFingerprint: string;
-  readonly adapted: Pick<AdaptedModel, 'frozen' | 'batchNorm'>;
+  readonly adapted: Pick<AdaptedModel, 'frozen' | 'batchNorm' | 'lora'>;
 }
 
 /** A run directory, and where in it to continue. */
@@ -82,7 +82,7 @@ async function requireUnspent({ path, ledgerFile }: RunDirectory): Promise<void>
 
 function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
   const { dataset, dataFingerprint, layout, modelFingerprint, adapted } = subject;
-  const { frozen, batchNorm } = adapted;
+  const { frozen, batchNorm, lora } = adapted;
   return {
     seed: config.seed,
     population: dataset.population,
@@ -91,6 +91,7 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
     dataFingerprint,
     model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters${frozen > 0 ? ` trained, ${frozen} frozen` : ''}`,
     ...(batchNorm ? { batchNorm: batchNorm.words } : {}),
+    ...(lora ? { lora } : {}),
     parameters: layout.size,
     frozenParameters: frozen,
     layout: layout.fingerprint(),
