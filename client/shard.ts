@@ -74,6 +74,16 @@ export interface ShardContext {
 }
 
 /**
+ * The context with what a round changes.
+ * @throws ProtocolError when the round has settings and the task cannot follow them
+ */
+export function contextOfRound(context: ShardContext, settings: RoundSettings | undefined): ShardContext {
+  if (settings === undefined) return context;
+  if (context.inRound === undefined) throw new ProtocolError('a round came with settings that this task does not know');
+  return { ...context, ...context.inRound(settings) };
+}
+
+/**
  * Trains the clients of one shard one after another and adds up their clipped deltas. Between clients the event loop gets a
  * turn, for the connection's sake.
  * @param round central step; with the seed and the client id it keys the client's random draws

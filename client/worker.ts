@@ -8,7 +8,7 @@ import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { parseRoundSettings } from './round-settings.ts';
-import { type ShardContext, type ShardResult, trainShard } from './shard.ts';
+import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
@@ -120,7 +120,8 @@ async function work(
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
       const ids = decodeClientIds(lease.clientIdDeltas);
-      const here = inRound(context, lease.settingsJson);
+      const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
+      const here = contextOfRound(context, settings);
       const result = await trainShard(here, lease.round, parameters.of(lease.round), ids, connection.over);
       await sendResult(connection, lease, result);
       done.shards += 1;
@@ -146,14 +147,6 @@ function sendHeartbeats(connection: WorkerConnection, seconds: number): () => vo
     sending = false;
   }, seconds * 1000);
   return () => clearInterval(timer);
-}
-
-/** The context with what the lease's round changes. */
-function inRound(context: ShardContext, settingsJson: string): ShardContext {
-  if (settingsJson === '') return context;
-  const settings = parseRoundSettings(settingsJson);
-  if (context.inRound === undefined) throw new ProtocolError('a round came with settings that this task does not know');
-  return { ...context, ...context.inRound(settings) };
 }
 
 async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {

@@ -2,7 +2,7 @@ import type { RoundSettings } from '../client/round-settings.ts';
 import type { ShardResult } from '../client/shard.ts';
 import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
-import { splitIntoShards } from './shards.ts';
+import type { ShardPlanner } from './shard-planner.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -28,9 +28,12 @@ export interface RoundServer {
 export interface CohortSettings {
   /** The ids of the round's cohort, ascending. */
   readonly draw: () => readonly number[];
-  readonly shardSize: number;
   /** What this round changes in the workers' task, and what its clients can add to the sum. */
   readonly terms: (cohort: readonly number[]) => RoundTerms;
+  /** Cuts the work for the workers there are. */
+  readonly planner: ShardPlanner;
+  /** Workers that are expected, if more than are connected. */
+  readonly workers: number;
 }
 
 /** Under what terms a cohort trains. */
@@ -56,14 +59,14 @@ export interface TrainedRound {
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  { draw, shardSize, terms }: CohortSettings,
+  { draw, terms, planner, workers }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
   const started = performance.now();
   const cohort = draw();
-  const shards = splitIntoShards(cohort, shardSize);
+  const shards = planner.plan(cohort, Math.max(workers, server.workerCount()));
   const sampling = secondsSince(started);
   let summing = 0;
   const { settings, limits } = terms(cohort);
@@ -79,7 +82,9 @@ export async function trainCohort(
     };
     await server.runRound(round, parameters, shards, onResult, settings);
   }
-  return { cohort: cohort.length, totals: aggregator.finish(), seconds: { sampling, summing } };
+  const totals = aggregator.finish();
+  planner.learn(totals.seconds.total);
+  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
 }
 
 function secondsSince(started: number): number {

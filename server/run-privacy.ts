@@ -62,6 +62,14 @@ export class RunPrivacy {
     return ledgerEntry(round, this.#participation ? selfComposed(event, this.#growth) : event, this.settings.adjacency);
   }
 
+  /** Whether an entry of the ledger is one that these settings make. */
+  mayWrite(entry: LedgerEntry): boolean {
+    const event = this.#mechanism.event(entry.round);
+    const events = this.#participation ? [selfComposed(event, 0), selfComposed(event, 1)] : [event];
+    const text = JSON.stringify(entry);
+    return events.some((each) => JSON.stringify(ledgerEntry(entry.round, each, this.settings.adjacency)) === text);
+  }
+
   /** The grid on which client deltas are summed; workers and server must use the same. */
   get grid(): ExactGrid {
     return this.#mechanism.grid;

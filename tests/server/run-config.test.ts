@@ -24,7 +24,7 @@ describe('parseRunConfig', () => {
     expect(parse()).toMatchObject({
       seed: 1,
       local: { maxGradientNorm: 1 },
-      federation: { shardSize: 32, workers: 2 },
+      federation: { workers: 2 },
       optimizer: { beta1: 0.9, schedule: { kind: 'constant' } },
       evaluation: { every: 5, batchSize: 32 },
       checkpoint: { every: 10 },
