@@ -18,6 +18,8 @@ export interface ModelCheck extends ModelInspection {
   readonly frozen: number;
   /** What training makes of BatchNormalization; null without any. */
   readonly batchNorm: BatchNormChoice | null;
+  /** What adapters are trained, in words; null without LoRA. */
+  readonly lora: string | null;
   /** Trained tensors that look like masks, tables or statistics. */
   readonly likelyBuffers: AdaptedModel['likelyBuffers'];
 }
@@ -27,8 +29,8 @@ export interface ModelCheck extends ModelInspection {
  * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
 export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
-  const { model, frozen, likelyBuffers, batchNorm = null } = readAdaptedModel(file, adaptation);
-  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm };
+  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm, lora };
   try {
     const estimate = estimateStep(model, assumed);
     return { ...inspection, trainable: true, reason: null, assumed, estimate };
@@ -48,6 +50,7 @@ export function checkText(check: ModelCheck): string {
     `operators   ${used.join(', ')}`,
     ...estimateLines(check),
     ...(check.batchNorm ? [`batch norm  ${check.batchNorm.words}`] : []),
+    ...(check.lora ? [`adapters    ${check.lora}`] : []),
     ...check.likelyBuffers.map((buffer) => `buffer?     ${bufferHint(buffer)}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'fits' : `does not fit: ${why}`}`,

@@ -54,7 +54,7 @@ export interface LaunchOutcome {
 }
 
 /** A run before anything is started or written: everything that bad input can break. */
-interface Prepared {
+export interface Prepared {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
@@ -163,19 +163,19 @@ function namingModel<T>(model: string, work: () => T): T {
   }
 }
 
-function prepare(config: RunConfig): Prepared {
+/**
+ * Opens the data and builds the model of a run.
+ * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
+ */
+export function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
   const source = 'path' in config.model ? config.model.path : config.model.kind;
   const built = buildModel(config.model, dataset.task, config.seed);
-  const adapted = namingModel(source, () =>
-    adaptModel(built, {
-      train: config.train,
-      batchNorm: config.model.kind === 'onnx' ? config.model.batchNorm : undefined,
-    }),
-  );
+  const batchNorm = config.model.kind === 'onnx' ? config.model.batchNorm : undefined;
+  const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const binding = bindModel(model, dataset.task.kind, source);
@@ -221,6 +221,7 @@ function announce(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
   if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
+  if (run.adapted.lora) progress.note(run.adapted.lora);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
   if (listen === undefined || server instanceof InProcessServer) return;

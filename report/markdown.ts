@@ -43,6 +43,7 @@ function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
     ...(run.batchNorm === null ? [] : [['batch normalisation', run.batchNorm] satisfies [string, string]]),
+    ...(run.lora === null ? [] : [['adapters', run.lora] satisfies [string, string]]),
     ['data', run.data],
     ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
@@ -184,6 +185,7 @@ function timingSection(timing: TimingSection): string {
     ['evaluation', formatDuration(timing.evaluationSeconds)],
     ['server', formatDuration(timing.serverSeconds)],
     ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+    ['time that workers were busy', maybe(timing.workersBusy, (part) => `${(100 * part).toFixed(1)} %`)],
     ...Object.entries(timing.faults).map(([kind, times]): [string, string] => [
       `faults of workers, made good: ${kind}`,
       formatCount(times),

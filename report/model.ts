@@ -48,6 +48,8 @@ export interface RunSection {
   readonly model: string;
   /** What became of BatchNormalization; null for models without it. */
   readonly batchNorm: string | null;
+  /** What adapters are trained; null without LoRA. */
+  readonly lora: string | null;
   readonly data: string;
   readonly local: string;
   readonly optimizer: string;
@@ -60,7 +62,16 @@ export interface RunSection {
 
 /** The report of a run, a pure function of the files in its directory. */
 export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Report {
-  const { population, dataset, userMeaning: _inCaveats, model, batchNorm, seed: _sameAsConfig, ...rest } = manifest;
+  const {
+    population,
+    dataset,
+    userMeaning: _inCaveats,
+    model,
+    batchNorm,
+    lora,
+    seed: _sameAsConfig,
+    ...rest
+  } = manifest;
   const { rounds: plannedRounds, expectedCohort } = config.federation;
   const completedRounds = rounds.length > 0 ? rounds[rounds.length - 1].round : 0;
   const record = {
@@ -87,6 +98,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       expectedCohort,
       model: model ?? describe(config.model),
       batchNorm: batchNorm ?? null,
+      lora: lora ?? null,
       data: dataset ?? describe(config.data),
       local: `SGD, ${describe(config.local)}`,
       optimizer: describe(config.optimizer),

@@ -42,6 +42,8 @@ export interface RoundRecord {
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
+  /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */
+  readonly parametersSha256?: string;
   /** What went wrong with workers during the round, and was made good without a trace in the other fields. */
   readonly faults?: FaultRecord;
   readonly seconds: RoundSeconds;

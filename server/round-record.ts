@@ -12,6 +12,7 @@ export interface FinishedRound {
   readonly step: CentralStep;
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
+  readonly parametersSha256: string;
   readonly faults?: FaultRecord;
   /** Wall-clock seconds; the server's own share is what training and evaluation leave. */
   readonly seconds: { readonly total: number; readonly training: number; readonly evaluation: number };
@@ -21,7 +22,7 @@ export interface FinishedRound {
 
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
 export function roundRecord(finished: FinishedRound): RoundRecord {
-  const { round, trained, step, epsilon, evaluation, faults, seconds, workers } = finished;
+  const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers } = finished;
   const { contributed, rejectedNonFinite, lossSum } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
@@ -35,6 +36,7 @@ export function roundRecord(finished: FinishedRound): RoundRecord {
     epsilon,
     ...(evaluation === undefined ? {} : { evaluation }),
     layers: step.layers,
+    parametersSha256,
     ...(faults === undefined ? {} : { faults }),
     seconds: {
       ...seconds,
@@ -57,6 +59,7 @@ export function initialRecord(
   layout: ParameterLayout,
   epsilon: number | null,
   evaluation: EvaluationRecord,
+  parametersSha256: string,
   seconds: number,
 ): RoundRecord {
   const { layers } = layout;
@@ -76,6 +79,7 @@ export function initialRecord(
       clippedFraction: layers.map(() => 0),
       signalToNoise: layers.map(() => null),
     },
+    parametersSha256,
     seconds: { total: seconds, training: 0, evaluation: seconds, server: 0 },
   };
 }

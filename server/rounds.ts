@@ -3,7 +3,7 @@ import type { RandomStream } from '../random/stream.ts';
 import type { RoundAggregator, RoundTotals } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
 import { sampleCohort } from './sampling.ts';
-import { splitIntoShards } from './shards.ts';
+import type { ShardPlanner } from './shard-planner.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -30,7 +30,10 @@ export interface CohortSettings {
   readonly random: RandomStream;
   readonly population: number;
   readonly expectedCohort: number;
-  readonly shardSize: number;
+  /** Cuts the work for the workers there are. */
+  readonly planner: ShardPlanner;
+  /** Workers that are expected, if more than are connected. */
+  readonly workers: number;
 }
 
 /** A round's client side: who was sampled, and what came back. */
@@ -57,7 +60,7 @@ export async function trainCohort(
 ): Promise<TrainedRound> {
   const started = performance.now();
   const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
-  const shards = splitIntoShards(cohort, settings.shardSize);
+  const shards = settings.planner.plan(cohort, Math.max(settings.workers, server.workerCount()));
   const sampling = secondsSince(started);
   let summing = 0;
   aggregator.begin(shards);
@@ -71,7 +74,9 @@ export async function trainCohort(
       onShard(done, shards.length);
     });
   }
-  return { cohort: cohort.length, totals: aggregator.finish(), seconds: { sampling, summing } };
+  const totals = aggregator.finish();
+  settings.planner.learn(totals.seconds.total);
+  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
 }
 
 function secondsSince(started: number): number {

@@ -10,6 +10,8 @@ export interface Protocol {
   readonly costTarget?: number;
   /** Largest share of a round that may go to anything but local training. */
   readonly overheadTarget?: number;
+  /** Smallest part of the workers' time that is to be spent on clients. */
+  readonly busyTarget?: number;
   /** PyTorch clients timed after each round. */
   readonly pytorchClients: number;
   /** What scripts/bench/pytorch_step.py builds the same model and client from. */
@@ -30,6 +32,22 @@ export function cifar10Protocol(): Protocol {
     overheadTarget: 0.1,
     pytorchClients: 3,
     pytorch: { kind: 'cnn', settings: { imageShape, channels, hidden, classes: 10 }, ...client },
+  };
+}
+
+/** Users with lognormal numbers of images, as real populations have, on two workers. */
+export function skewedProtocol(): Protocol {
+  const imageShape = [3, 32, 32];
+  const config = configOf('skewed', { kind: 'cnn', channels: [8], hidden: 32 }, imageShape, 10_000, 300, 3);
+  const data = { ...config.data, samplesSpread: 1 };
+  const federation = { ...config.federation, workers: 2 };
+  return {
+    title: 'Skewed population (deviation of log images: 1), 2 workers, cohort 300',
+    config: parseRunConfig({ ...config, data, federation }, 'skewed'),
+    rounds: 3,
+    busyTarget: 0.95,
+    pytorchClients: 0,
+    pytorch: { kind: 'cnn', settings: { imageShape, channels: [8], hidden: 32, classes: 10 }, ...client },
   };
 }
 

@@ -16,7 +16,7 @@ import type { RunConfig } from '../../server/run-config.ts';
 import { RunDirectory } from '../../server/run-directory.ts';
 import { RunPrivacy } from '../../server/run-privacy.ts';
 import { AggregationServer } from '../../server/service.ts';
-import { cifar10Protocol, mlpProtocol, type Protocol } from './protocols.ts';
+import { cifar10Protocol, mlpProtocol, type Protocol, skewedProtocol } from './protocols.ts';
 import { PyTorch } from './pytorch.ts';
 
 /** One timed round: its record, its wall-clock seconds without evaluation, and the seconds of a PyTorch client after it, on average. */
@@ -31,6 +31,7 @@ const protocols = (): Protocol[] => [
   mlpProtocol([128], 10_000, 2, { overheadTarget: 0.25 }),
   mlpProtocol([200, 200], 300, 9, { costTarget: 0.45 }),
   mlpProtocol([32], 1000, 9, { costTarget: 0.25 }),
+  skewedProtocol(),
 ];
 
 /**
@@ -54,10 +55,14 @@ export async function benchRound(names: readonly string[]): Promise<void> {
 }
 
 /** The fastest round in words: where its time went, what a client costs. */
-function describe({ title, costTarget, overheadTarget }: Protocol, rounds: readonly TimedRound[]): string {
-  const cost = ({ record, wall }: TimedRound) => wall / record.cohort;
+function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, rounds: readonly TimedRound[]): string {
+  const cores = ({ record }: TimedRound) => record.seconds.workers?.count ?? 1;
+  const cost = (round: TimedRound) => (cores(round) * round.wall) / round.record.cohort;
   const fastest = rounds.reduce((best, round) => (cost(round) < cost(best) ? round : best));
   const parts = split(fastest);
+  const [busy, idle] = (['busy', 'idle'] as const).map((part) =>
+    rounds.reduce((sum, { record }) => sum + (record.seconds.workers?.[part] ?? 0), 0),
+  );
   const overhead = 1 - parts['local training'] / fastest.wall;
   const share = (seconds: number) => `${((100 * seconds) / fastest.wall).toFixed(1)} %`;
   const lines = [
@@ -66,14 +71,15 @@ function describe({ title, costTarget, overheadTarget }: Protocol, rounds: reado
     `  ${Object.entries(parts)
       .map(([part, seconds]) => `${part} ${share(seconds)}`)
       .join(', ')}`,
-    `  everything but local training: ${overhead.toFixed(3)} of the round${target(overheadTarget)}`,
+    `  everything but local training: ${overhead.toFixed(3)} of the round${target('at most', overheadTarget)}`,
+    `  workers busy: ${(busy! / (busy! + idle!)).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
   ];
   const torch = Math.min(...rounds.map(({ pytorch = Number.NaN }) => pytorch));
   if (!Number.isNaN(torch)) {
     const ratios = rounds.map((round) => cost(round) / (round.pytorch ?? Number.NaN)).sort((a, b) => a - b);
     lines.push(
       `  in units of PyTorch's bare steps (${(1000 * torch).toFixed(3)} ms): ${(cost(fastest) / torch).toFixed(2)} of fastest, ` +
-        `${ratios[ratios.length >> 1]!.toFixed(2)} median of rounds${target(costTarget)}`,
+        `${ratios[ratios.length >> 1]!.toFixed(2)} median of rounds${target('at most', costTarget)}`,
     );
   }
   return `${lines.join('\n')}\n`;
@@ -83,21 +89,21 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function target(value: number | undefined): string {
-  return value === undefined ? '' : ` (target: at most ${value})`;
+function target(bound: string, value: number | undefined): string {
+  return value === undefined ? '' : ` (target: ${bound} ${value})`;
 }
 
-/** Wall-clock seconds of a round on one worker by what they went to; they add up to the round. */
+/** Wall-clock seconds of a round by what they went to, workers' time divided by their number; they add up to the round. */
 function split({ record, wall }: TimedRound): Record<string, number> {
   const { training, sampling = 0, summing = 0, noise = 0, optimizer = 0, workers } = record.seconds;
-  const { busy = 0, data = 0, localTraining = 0, clipping = 0 } = workers ?? {};
+  const { count = 1, busy = 0, data = 0, localTraining = 0, clipping = 0 } = workers ?? {};
   return {
-    'local training': localTraining,
-    data,
-    clipping,
-    'bookkeeping of the worker': busy - data - localTraining - clipping,
+    'local training': localTraining / count,
+    data: data / count,
+    clipping: clipping / count,
+    'bookkeeping of the worker': (busy - data - localTraining - clipping) / count,
     sampling,
-    transport: training - sampling - summing - busy,
+    'transport and waiting': training - sampling - summing - busy / count,
     summing,
     noise,
     optimizer,
