@@ -133,7 +133,8 @@ describe('sampling without replacement', () => {
     const [cohort, population] = [30, 100];
     const gamma = cohort / population;
     for (const z of [0.7, 2, 10]) {
-      for (const order of [1.5, 2, 3.7, 8, 32]) {
+      // The moment itself must fit into float64.
+      for (const order of [1.5, 2, 3.7, 8, 32].filter((alpha) => (2 * alpha * alpha) / (z * z) < 700)) {
         let moment = 0;
         const step = z / 50;
         for (let x = -15 * z - 2; x < order * 2 + 15 * z; x += step) {
