@@ -36,12 +36,14 @@ export abstract class EventAccountant implements PrivacyAccountant {
 
   start(adjacency: Adjacency = ADD_OR_REMOVE): RunningTotal {
     const spent = new Spent(adjacency);
+    let supported: PrivacyEvent | null = null;
     return {
       add: (event) => {
-        const support = this.supports(event, adjacency);
+        const support = event === supported ? { supported: true as const } : this.supports(event, adjacency);
         if (!support.supported) {
           throw new PrivacyError(`the ${this.name} accountant cannot account ${support.event}`);
         }
+        supported = event;
         spent.add(event);
       },
       epsilon: (delta) => {
