@@ -42,7 +42,7 @@ export class PyTorch {
     return this.ask({ prepare: workload }).then(() => undefined);
   }
 
-  /** Milliseconds of one client's local training. */
+  /** Milliseconds of processor time of one client's local training. */
   async time(): Promise<number> {
     return (await this.ask({ time: true })) as number;
   }
