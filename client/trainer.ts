@@ -82,7 +82,7 @@ export class LocalTrainer {
     });
     for (const layer of this.layout.layers) {
       const updated = results[trainingNames.updated(layer.name)]!.data as Float32Array;
-      for (let i = 0, at = layer.offset; i < layer.size; i++, at++) this.delta[at] = parameters[at]! - updated[i]!;
+      subtract(this.layout.view(this.delta, layer), this.layout.view(parameters, layer), updated);
     }
     const losses = results[trainingNames.losses]!.data as Float32Array;
     return {
@@ -91,6 +91,11 @@ export class LocalTrainer {
       steps: losses.length,
     };
   }
+}
+
+/** out = a − b. Takes arrays, not fields of objects, so that the loop reads nothing else. */
+function subtract(out: Float32Array, a: Float32Array, b: Float32Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = a[i]! - b[i]!;
 }
 
 function int64Vector(values: readonly number[]): ort.Tensor {
