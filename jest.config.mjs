@@ -12,5 +12,7 @@ export default {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } },
     ],
   },
+  // A busy machine makes a test slow, not wrong: what hangs is still found.
+  testTimeout: 30_000,
   modulePathIgnorePatterns: ['<rootDir>/dist'],
 };

@@ -1,8 +1,11 @@
 import { DpflError } from '../errors.ts';
 import { type AssumedSizes, estimateStep, type StepEstimate } from '../graph/estimate.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
+import type { AdaptedModel } from '../models/adapt/adapt.ts';
+import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
+import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { formatCount, significant } from '../report/format.ts';
-import { inspectModelFile, type ModelInspection } from './inspect-model.ts';
+import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
+import { inspectModel, type ModelInspection } from './inspect-model.ts';
 
 /** What `dpfl model check --json` prints. */
 export interface ModelCheck extends ModelInspection {
@@ -11,16 +14,25 @@ export interface ModelCheck extends ModelInspection {
   readonly reason: string | null;
   readonly assumed: AssumedSizes;
   readonly estimate: StepEstimate | null;
+  /** Parameters that training leaves as they are; `parameters` are trained. */
+  readonly frozen: number;
+  /** What training makes of BatchNormalization; null without any. */
+  readonly batchNorm: BatchNormChoice | null;
+  /** What adapters are trained, in words; null without LoRA. */
+  readonly lora: string | null;
+  /** Trained tensors that look like masks, tables or statistics. */
+  readonly likelyBuffers: AdaptedModel['likelyBuffers'];
 }
 
 /**
- * Says whether every weight of a model can be trained, and what a step costs.
- * @throws ModelError when the file cannot be read
+ * Says whether the chosen weights of a model, by default all, can be trained, and what a step costs.
+ * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
-export function checkModelFile(file: string, assumed: AssumedSizes): ModelCheck {
-  const inspection = inspectModelFile(file);
+export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
+  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm, lora };
   try {
-    const estimate = estimateStep(readModelFile(file), assumed);
+    const estimate = estimateStep(model, assumed);
     return { ...inspection, trainable: true, reason: null, assumed, estimate };
   } catch (error) {
     if (!(error instanceof DpflError)) throw error;
@@ -30,13 +42,16 @@ export function checkModelFile(file: string, assumed: AssumedSizes): ModelCheck 
 
 /** The check for people. */
 export function checkText(check: ModelCheck): string {
-  const { file, trainable, reason, layers, parameters, operators, obstacles } = check;
+  const { file, trainable, reason, layers, parameters, frozen, operators, obstacles } = check;
   const used = Object.entries(operators).map(([op, { nodes }]) => `${op} ${nodes}`);
   return [
     `${file}: ${trainable ? 'trainable' : `not trainable: ${reason}`}`,
-    `layers      ${layers.length}, ${formatCount(parameters)} parameters`,
+    `layers      ${layers.length}, ${formatCount(parameters)} parameters${frozen > 0 ? ` trained; ${formatCount(frozen)} frozen` : ''}`,
     `operators   ${used.join(', ')}`,
     ...estimateLines(check),
+    ...(check.batchNorm ? [`batch norm  ${check.batchNorm.words}`] : []),
+    ...(check.lora ? [`adapters    ${check.lora}`] : []),
+    ...check.likelyBuffers.map((buffer) => `buffer?     ${bufferHint(buffer)}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'fits' : `does not fit: ${why}`}`,
     ),

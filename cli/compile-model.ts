@@ -1,15 +1,15 @@
 import { bindModel, type Objective } from '../graph/binding.ts';
 import { compileTraining } from '../graph/compile.ts';
 import type { Model } from '../graph/ir.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
+import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
 
 /**
  * Compiles local training of a model file: see `compileTraining` for the inputs and outputs of the graph.
  * @param objective by default transcription when the logits have three dimensions, else classification
  * @throws ModelError when the model cannot be trained
  */
-export function compileModelFile(file: string, objective?: Objective): Uint8Array {
-  const model = readModelFile(file);
+export function compileModelFile(file: string, objective?: Objective, adaptation?: AdaptationOptions): Uint8Array {
+  const { model } = readAdaptedModel(file, adaptation);
   return compileTraining(model, bindModel(model, objective ?? likelyObjective(model), file)).onnx;
 }
 

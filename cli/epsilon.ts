@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts';
 import type { EpsilonStatement } from '../privacy/accountant.ts';
-import type { PrivacyEvent } from '../privacy/ledger.ts';
+import type { PrivacyEvent } from '../privacy/events.ts';
 import { PldAccountant } from '../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { samplingRate } from '../privacy/sampling.ts';

@@ -5,8 +5,9 @@ import { decompositionOf } from '../graph/decompose.ts';
 import { layersOf } from '../graph/forward.ts';
 import { gradientRule } from '../graph/gradients/registry.ts';
 import { findProblems } from '../graph/import.ts';
-import type { Node, Value } from '../graph/ir.ts';
+import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
+import { settleBatchNorm } from '../models/adapt/batch-norm.ts';
 import { formatCount } from '../report/format.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
@@ -35,7 +36,11 @@ export interface ModelInspection {
  * @throws ModelError when the file cannot be read
  */
 export function inspectModelFile(file: string): ModelInspection {
-  const model = readModelFile(file);
+  return inspectModel(settleBatchNorm(readModelFile(file)).model, file);
+}
+
+/** The same for a model that was read already; `file` names it in messages. */
+export function inspectModel(model: Model, file: string): ModelInspection {
   const layers = layersOf(model).map(({ name, shape }) => ({
     name,
     shape,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openTask } from '../client/open-task.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -7,14 +8,19 @@ import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
-import type { Model } from '../graph/ir.ts';
+import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
-import { parametersOf, withParameters } from '../graph/parameters.ts';
+import { parametersOf } from '../graph/parameters.ts';
+import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
+import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { buildModel } from '../models/build.ts';
 import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { isLoopback } from '../proto/address.ts';
+import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
+import { InProcessServer } from '../server/in-process.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
@@ -23,6 +29,8 @@ import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
+import type { Security } from './security.ts';
+import { removeTokenFile, writeTokenFile } from './token-file.ts';
 
 /** What `dpfl run` and `dpfl server` ask for. */
 export interface LaunchOptions {
@@ -33,6 +41,8 @@ export interface LaunchOptions {
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
   readonly listen?: string;
+  /** With `listen`: how the wire is protected. Local workers get a token of their own. */
+  readonly security?: Security;
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
@@ -44,10 +54,11 @@ export interface LaunchOutcome {
 }
 
 /** A run before anything is started or written: everything that bad input can break. */
-interface Prepared {
+export interface Prepared {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
-  readonly model: Model;
+  readonly adapted: AdaptedModel;
+  readonly modelFingerprint: string;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
   readonly forward: ForwardArtifact;
@@ -56,30 +67,28 @@ interface Prepared {
 
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
-  const { config, listen, progress } = options;
-  const run = namingSource(options.source, () => {
-    requireWorkers(options);
-    return prepare(config);
-  });
+  const { config, listen, progress, security = { token: newToken() } } = options;
+  const run = namingSource(options.source, () => prepare(config));
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
-  const server = await AggregationServer.start({
-    listen: listen ?? '127.0.0.1:0',
-    runId: randomUUID(),
-    task: run.task,
-    model: run.training,
-    log: listen === undefined ? undefined : progress.note,
-  });
+  const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
+  let forgetToken = () => {};
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
-    announce(options, run, server.address, directory.path);
-    if (listen === undefined) {
+    let tokenFile: string | undefined;
+    if (security.tokenIsNew && security.token !== undefined) {
+      tokenFile = writeTokenFile(directory.path, security.token);
+      forgetToken = () => removeTokenFile(directory.path);
+    }
+    announce(options, run, server, directory.path, tokenFile);
+    if (listen === undefined && server instanceof AggregationServer) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
         count: config.federation.workers,
         server: server.address,
+        token: security.token,
         onAllFailed,
         log: progress.note,
       });
@@ -99,9 +108,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
       resumeFrom,
       signal: options.signal,
     });
-    await directory.write('model.onnx', encodeModel(withParameters(run.model, layout, parameters)));
+    await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
   } finally {
+    forgetToken();
     await server.close();
     // Those that were connected have hung up by now; any other is not waited for.
     await workers?.stop(1);
@@ -109,12 +119,28 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   }
 }
 
-function requireWorkers({ config, listen }: LaunchOptions): void {
+/** Where clients train: behind gRPC, or without any worker process right here. */
+async function openServer(
+  { config, listen, progress }: LaunchOptions,
+  security: Security,
+  run: Prepared,
+): Promise<AggregationServer | InProcessServer> {
   if (listen === undefined && config.federation.workers === 0) {
-    throw new ConfigError(
-      'federation.workers: 0 leaves nobody to train; set it to 1 or more, or use dpfl server --listen',
-    );
+    return new InProcessServer(await openTask(run.task, run.training));
   }
+  return AggregationServer.start({
+    listen: listen ?? '127.0.0.1:0',
+    tls: security.tls,
+    token: security.token,
+    runId: randomUUID(),
+    task: run.task,
+    model: run.training,
+    leaseTimeoutSeconds: config.federation.leaseSeconds,
+    silenceSeconds: config.federation.silenceSeconds,
+    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
+    log: listen === undefined ? undefined : progress.note,
+    notice: progress.note,
+  });
 }
 
 /** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */
@@ -137,14 +163,21 @@ function namingModel<T>(model: string, work: () => T): T {
   }
 }
 
-function prepare(config: RunConfig): Prepared {
+/**
+ * Opens the data and builds the model of a run.
+ * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
+ */
+export function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
-  const model = buildModel(config.model, dataset.task, config.seed);
-  if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const source = 'path' in config.model ? config.model.path : config.model.kind;
+  const built = buildModel(config.model, dataset.task, config.seed);
+  const batchNorm = config.model.kind === 'onnx' ? config.model.batchNorm : undefined;
+  const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
+  const { model } = adapted;
+  if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
@@ -167,33 +200,44 @@ function prepare(config: RunConfig): Prepared {
     gridStep: grid.step,
     layers: training.layers,
   };
-  return { dataset, dataFingerprint, model, layout, training, forward, task };
+  const modelFingerprint = fixedPartFingerprint(model);
+  return { dataset, dataFingerprint, adapted, modelFingerprint, layout, training, forward, task };
 }
 
 function announce(
-  { config, listen, progress }: LaunchOptions,
+  { config, listen, progress, security }: LaunchOptions,
   run: Prepared,
-  address: string,
+  server: AggregationServer | InProcessServer,
   directory: string,
+  tokenFile: string | undefined,
 ): void {
   const { expectedCohort, rounds } = config.federation;
   const count = (value: number) => value.toLocaleString('en-US');
+  const frozen = run.adapted.frozen > 0 ? ` trained, ${count(run.adapted.frozen)} frozen` : '';
   progress.note(
-    `${directory}: ${config.model.kind}, ${count(run.layout.size)} parameters in ${run.layout.layers.length} layers`,
+    `${directory}: ${config.model.kind}, ${count(run.layout.size)} parameters in ${run.layout.layers.length} layers${frozen}`,
   );
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
-  if (listen !== undefined)
-    progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}`);
+  if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
+  if (run.adapted.lora) progress.note(run.adapted.lora);
+  for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
+  if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
+  if (listen === undefined || server instanceof InProcessServer) return;
+  const { address } = server;
+  const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
+  const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
+  const ticket = token === undefined ? '' : ` --token-file ${token}`;
+  progress.note(`listening on ${address}; start workers with: dpfl worker --server ${address}${protection}${ticket}`);
 }
 
 /** The weights before the first round: those of the file or the seed, or the centrally trained seed model. */
 async function startingPoint(
   { config, progress }: LaunchOptions,
-  { dataset, model, layout, training }: Prepared,
+  { dataset, adapted, layout, training }: Prepared,
 ): Promise<Float32Array> {
-  const initial = parametersOf(model, layout);
+  const initial = parametersOf(adapted.model, layout);
   if (!config.seedModel || !dataset.seed) return initial;
   const examples = dataset.seed();
   const { steps } = config.seedModel;

@@ -16,9 +16,17 @@ export interface ManifestFacts {
   readonly dataFingerprint: string;
   /** One line on the model. */
   readonly model: string;
+  /** What became of BatchNormalization, for models that have any. */
+  readonly batchNorm?: string;
+  /** What adapters are trained, for runs with LoRA. */
+  readonly lora?: string;
+  /** Trained parameters, and those that stay as they are. */
   readonly parameters: number;
+  readonly frozenParameters: number;
   /** SHA-256 of layer names and shapes. */
   readonly layout: string;
+  /** SHA-256 of what training leaves as it is: nodes and constants. */
+  readonly modelFingerprint: string;
 }
 
 /** The content of manifest.json: what ran, with which versions, on which machine. Reports are made from it. */

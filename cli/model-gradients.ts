@@ -2,8 +2,8 @@ import * as ort from 'onnxruntime-node';
 import { ConfigError, ModelError } from '../errors.ts';
 import { compileGradients, type GivenType, lossInputs } from '../graph/compile-gradients.ts';
 import { type Dim, elementCount, type Model } from '../graph/ir.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
+import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
 import { type CaseTensor, type GradientCase, readGradientCase } from './gradient-case.ts';
 
 /** What `dpfl model grad` writes. */
@@ -13,8 +13,12 @@ export interface ModelGradients {
 }
 
 /** Loss and gradients of a model file on a case file. @throws DpflError with one line that says what does not fit */
-export async function modelGradientsOfFiles(modelFile: string, caseFile: string): Promise<ModelGradients> {
-  return modelGradients(readModelFile(modelFile), readGradientCase(caseFile), caseFile);
+export async function modelGradientsOfFiles(
+  modelFile: string,
+  caseFile: string,
+  adaptation?: AdaptationOptions,
+): Promise<ModelGradients> {
+  return modelGradients(readAdaptedModel(modelFile, adaptation).model, readGradientCase(caseFile), caseFile);
 }
 
 /**

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ConfigError, DataError } from '../errors.ts';
+import type { AdaptedModel } from '../models/adapt/adapt.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { type Checkpoint, newestCheckpoint } from '../server/checkpoint.ts';
 import type { RunConfig } from '../server/run-config.ts';
@@ -23,6 +24,8 @@ export interface RunSubject {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly layout: ParameterLayout;
+  readonly modelFingerprint: string;
+  readonly adapted: Pick<AdaptedModel, 'frozen' | 'batchNorm' | 'lora'>;
 }
 
 /** A run directory, and where in it to continue. */
@@ -56,7 +59,7 @@ export async function openRunDirectory(request: RunDirectoryRequest, subject: Ru
       await describe(directory, config, facts);
       return { directory };
     }
-    await requireSameSubject(directory, facts);
+    await requireSameFacts(directory, facts);
     // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
     await directory.write('config.yaml', stringify(config));
     return { directory, resumeFrom };
@@ -77,21 +80,35 @@ async function requireUnspent({ path, ledgerFile }: RunDirectory): Promise<void>
   throw new ConfigError(`${path}: its checkpoints are gone, there is none to resume from; start a new run`);
 }
 
-function manifestFacts(config: RunConfig, { dataset, dataFingerprint, layout }: RunSubject): ManifestFacts {
+function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
+  const { dataset, dataFingerprint, layout, modelFingerprint, adapted } = subject;
+  const { frozen, batchNorm, lora } = adapted;
   return {
     seed: config.seed,
     population: dataset.population,
     dataset: dataset.description,
     ...(dataset.userMeaning === undefined ? {} : { userMeaning: dataset.userMeaning }),
     dataFingerprint,
-    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters`,
+    model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters${frozen > 0 ? ` trained, ${frozen} frozen` : ''}`,
+    ...(batchNorm ? { batchNorm: batchNorm.words } : {}),
+    ...(lora ? { lora } : {}),
     parameters: layout.size,
+    frozenParameters: frozen,
     layout: layout.fingerprint(),
+    modelFingerprint,
   };
 }
 
+/**
+ * Makes sure that data and model are those of the run's manifest.
+ * @throws ConfigError when they are others; DataError when the manifest cannot be read
+ */
+export function requireSameSubject(directory: RunDirectory, config: RunConfig, subject: RunSubject): Promise<void> {
+  return requireSameFacts(directory, manifestFacts(config, subject));
+}
+
 /** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */
-async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
+async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
   const file = join(directory.path, 'manifest.json');
   let manifest: Partial<ManifestFacts>;
   try {
@@ -102,7 +119,9 @@ async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts)
   if (manifest.dataFingerprint !== facts.dataFingerprint || manifest.population !== facts.population) {
     throw new ConfigError(`${directory.path}: the data is not what this run began with; restore it or start a new run`);
   }
-  if (manifest.layout !== facts.layout) {
+  // Runs of earlier versions have no fingerprint of what is not trained.
+  const fixedPart = manifest.modelFingerprint ?? facts.modelFingerprint;
+  if (manifest.layout !== facts.layout || fixedPart !== facts.modelFingerprint) {
     throw new ConfigError(
       `${directory.path}: the model is not what this run began with; restore it or start a new run`,
     );

@@ -1,4 +1,4 @@
-import type { PrivacyEvent } from '../privacy/ledger.ts';
+import type { PrivacyEvent } from '../privacy/events.ts';
 import { PldAccountant } from '../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { formatEpsilon, significant } from '../report/format.ts';

@@ -3,18 +3,27 @@ import { openTask } from '../client/open-task.ts';
 import { runWorker } from '../client/worker.ts';
 import { ConfigError } from '../errors.ts';
 import type { WorkerCommandOptions } from './commands/worker.ts';
+import { workerSecurity } from './security.ts';
 
 /** `dpfl worker`: trains clients for a server until its run is over. One line on stderr on connecting and at the end. @throws ConfigError for a malformed address */
 export async function serveClients(options: WorkerCommandOptions): Promise<void> {
   if (!/^.+:\d+$/.test(options.server)) {
     throw new ConfigError(`--server '${options.server}': give it as host:port, for instance 127.0.0.1:50051`);
   }
+  const credentials = workerSecurity(options.server, options);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  if (process.send !== undefined) {
+    // Started by a server on this machine, which a worker outlives by the training of one client at most.
+    process.once('disconnect', () => stop.abort());
+    if (!process.connected) stop.abort();
+    process.channel?.unref();
+  }
   try {
     await runWorker({
       server: options.server,
       name: options.name ?? `${hostname()}-${process.pid}`,
+      credentials,
       dataPath: options.dataPath,
       openTask,
       signal: stop.signal,

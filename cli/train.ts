@@ -4,25 +4,33 @@ import { reportJson } from '../report/json.ts';
 import { writeReport } from '../report/write.ts';
 import { runConfig } from '../server/run-config.ts';
 import { configSource, type RunOptions } from './commands/run-options.ts';
+import type { SecurityOptions } from './commands/security-options.ts';
 import { EXIT } from './errors.ts';
 import { launch } from './launch.ts';
 import { loadConfig } from './load-config.ts';
 import { createProgress } from './progress.ts';
+import { serverSecurity } from './security.ts';
 import { summaryLines } from './summary.ts';
+
+/** What `dpfl server` adds to a run. */
+export interface Network extends SecurityOptions {
+  readonly listen: string;
+}
 
 /**
  * `dpfl run` and `dpfl server`: reads the configuration, trains, writes the report and prints the summary.
  * Ctrl-C (or SIGTERM) stops after the round under way with a checkpoint; a second one stops at once.
- * @param listen address for workers of other machines; undefined keeps the run on this one
+ * @param network address for workers of other machines, and the protection of the wire; undefined keeps the run on this one
  * @throws ConfigError and the other errors of a run
  */
-export async function train(config: string | undefined, options: RunOptions, listen?: string): Promise<void> {
+export async function train(config: string | undefined, options: RunOptions, network?: Network): Promise<void> {
   const { file, overrides } = configSource(config, options);
   if (options.resume !== undefined && !existsSync(file)) {
     throw new ConfigError(
       `--resume ${options.resume}: no run here (it has no config.yaml); give a run directory such as runs/name-001`,
     );
   }
+  const security = network && serverSecurity(network.listen, network);
   const settings = loadConfig(runConfig, file, overrides);
   const progress = createProgress();
   const interruption = new AbortController();
@@ -39,7 +47,8 @@ export async function train(config: string | undefined, options: RunOptions, lis
       config: settings,
       source: file,
       resume: options.resume,
-      listen,
+      listen: network?.listen,
+      security,
       progress,
       signal: interruption.signal,
     });

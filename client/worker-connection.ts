@@ -5,12 +5,22 @@ import type { ServerMessage__Output } from '../proto/generated/dpfl/v1/ServerMes
 import type { WorkerMessage } from '../proto/generated/dpfl/v1/WorkerMessage.ts';
 import { Aggregation, wireOptions } from '../proto/load.ts';
 import { StreamWriter } from '../proto/stream-writer.ts';
+import type { TlsIdentity } from '../proto/tls.ts';
+import { tokenMetadata } from '../proto/token.ts';
 
 /** The connection is lost, or was never had: trying again may help. */
 export class ConnectionLost extends ProtocolError {}
 
 /** The server said that the run is over. */
 export class RunOver extends ProtocolError {}
+
+/** What a worker shows its server. */
+export interface WorkerCredentials {
+  /** Mutual TLS; without it the wire is plaintext. */
+  readonly tls?: TlsIdentity | undefined;
+  /** The run's token. */
+  readonly token?: string | undefined;
+}
 
 /** Statuses of a network or server that went away; after any other the same worker would only meet it again. */
 const LOST: readonly status[] = [status.UNAVAILABLE, status.CANCELLED, status.DEADLINE_EXCEEDED];
@@ -27,13 +37,14 @@ export class WorkerConnection {
   private wake: () => void = () => undefined;
 
   /** Opens a stream to `server` (`host:port`); whether that succeeds shows when messages are sent and received. */
-  constructor(server: string) {
+  constructor(server: string, { tls, token }: WorkerCredentials = {}) {
     this.over = this.controller.signal;
-    this.client = new Aggregation(server, credentials.createInsecure(), { ...wireOptions, ...channelOptions });
-    this.call = this.client.Work();
+    const channel = tls ? credentials.createSsl(tls.ca, tls.key, tls.cert) : credentials.createInsecure();
+    this.client = new Aggregation(server, channel, { ...wireOptions, ...channelOptions });
+    this.call = this.client.Work(tokenMetadata(token));
     this.writer = new StreamWriter(this.call);
     this.call.on('data', (message: ServerMessage__Output) => this.receive(message));
-    this.call.on('error', (error: ServiceError) => this.end(lossOf(server, error)));
+    this.call.on('error', (error: ServiceError) => this.end(lossOf(server, error, tls !== undefined)));
     this.call.on('status', () => this.end(new ConnectionLost(`server ${server} ended the stream`)));
   }
 
@@ -96,9 +107,20 @@ const channelOptions = {
   'grpc-node.flow_control_window': 4 * 1024 * 1024,
 };
 
-function lossOf(server: string, error: ServiceError): ProtocolError {
+const REFUSED_CERTIFICATE = "perhaps it refuses this worker's certificate: both must come from one dpfl certs";
+
+function lossOf(server: string, error: ServiceError, secure: boolean): ProtocolError {
+  // gRPC reports a failed handshake like a lost network; but it fails again however often it is tried.
+  if (error.code === status.UNAVAILABLE && /certificate|altnames|alert|SSL|EPROTO/i.test(error.details)) {
+    return new ProtocolError(
+      `server ${server}: TLS failed (${error.details}); both sides need certificates of the same authority, and the server's must name its address: see dpfl certs`,
+      { cause: error },
+    );
+  }
   if (LOST.includes(error.code)) {
-    return new ConnectionLost(`server ${server} is not reachable: ${error.details}`, { cause: error });
+    // A server that refuses a certificate just hangs up (TLS 1.3).
+    const hint = secure && error.details.includes('Failed to connect') ? ` (${REFUSED_CERTIFICATE})` : '';
+    return new ConnectionLost(`server ${server} is not reachable: ${error.details}${hint}`, { cause: error });
   }
   return new ProtocolError(`server ${server} refused this worker: ${error.details}`, { cause: error });
 }

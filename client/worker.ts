@@ -9,7 +9,7 @@ import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
-import { ConnectionLost, RunOver, WorkerConnection } from './worker-connection.ts';
+import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
 /** Makes a task ready for training: opens its data, and the training step in onnxruntime. */
 export type OpenTask = (task: WorkerTask, model: TrainingArtifact) => Promise<ShardContext>;
@@ -19,6 +19,8 @@ export interface WorkerOptions {
   readonly server: string;
   /** Names the worker in the server's messages. */
   readonly name: string;
+  /** Default: plaintext, and no token. */
+  readonly credentials?: WorkerCredentials;
   /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
   readonly openTask?: OpenTask;
   /** Where this machine keeps the data, if not at the server's `data.path`. */
@@ -54,7 +56,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
   let pause = 100;
   for (;;) {
     signal?.throwIfAborted();
-    const connection = new WorkerConnection(server);
+    const connection = new WorkerConnection(server, options.credentials);
     const abort = () => connection.close();
     signal?.addEventListener('abort', abort);
     try {
@@ -101,6 +103,7 @@ async function work(
     throw new ProtocolError(`server ${server} did not begin with Welcome; use the same version on both sides`);
   onWelcome();
   log(`connected to ${server}, run ${welcome.runId}`);
+  const stopBeating = sendHeartbeats(connection, welcome.heartbeatSeconds);
   try {
     const task = parseTask(welcome.taskJson);
     const layout = new ParameterLayout(task.layers);
@@ -124,7 +127,23 @@ async function work(
   } catch (error) {
     if (!connection.over.aborted) await report(connection, error);
     throw error;
+  } finally {
+    stopBeating();
   }
+}
+
+/** Shows the server that this worker lives, as often as the training of single clients lets the event loop turn. Returns how to stop. */
+function sendHeartbeats(connection: WorkerConnection, seconds: number): () => void {
+  if (!(seconds > 0)) return () => undefined;
+  let sending = false;
+  const timer = setInterval(async () => {
+    // Behind a long payload heartbeats would only pile up; the payload is sign of life enough.
+    if (sending) return;
+    sending = true;
+    await connection.send({ heartbeat: {} }).catch(() => undefined);
+    sending = false;
+  }, seconds * 1000);
+  return () => clearInterval(timer);
 }
 
 async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
@@ -169,7 +188,7 @@ class ParameterReceiver {
 
 async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<void> {
   const { runId, round, attempt, shard } = lease;
-  const { sum, deltaNormSums, clippedCounts, ...figures } = result;
+  const { sum, deltaNormSums, clippedCounts, seconds, ...figures } = result;
   await connection.send({
     shardHeader: {
       ...figures,
@@ -179,6 +198,10 @@ async function sendResult(connection: WorkerConnection, lease: Lease__Output, re
       shard,
       deltaNormSums: [...deltaNormSums],
       clippedCounts: [...clippedCounts],
+      seconds: seconds.total,
+      dataSeconds: seconds.data,
+      trainingSeconds: seconds.training,
+      clippingSeconds: seconds.clipping,
     },
   });
   for (const chunk of splitPayload(bytesOfFloats(sum))) await connection.send({ shardChunk: chunk });

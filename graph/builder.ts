@@ -58,7 +58,7 @@ export class GraphBuilder {
   /** Names nodes written in `write` after `scope`, so that a reader of the file sees what they are for. */
   within<T>(scope: string, write: () => T): T {
     const outer = this.scope;
-    this.scope = outer ? `${outer}/${scope}` : scope;
+    this.scope = [outer, scope].filter((part) => part !== '').join('/');
     try {
       return write();
     } finally {

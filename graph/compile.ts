@@ -90,8 +90,10 @@ function writeStep(
   const { nodes, loss, logits, logitsGradient } = writeForwardAndLoss(b, model, binding, batch, weights);
   const gradients = differentiate(b, nodes, new Map([[logits, logitsGradient]]), new Set(weights.values()));
   const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
-  const outputs = [condition, ...updated, loss, norm].map((value) =>
-    b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
+  const outputs = b.within('next', () =>
+    [condition, ...updated, loss, norm].map((value) =>
+      b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
+    ),
   );
   optimise(b, outputs);
   return b.build('local_step', outputs);

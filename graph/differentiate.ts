@@ -22,7 +22,7 @@ export function differentiate(
   const path = backwardPath(nodes, active, new Set(seeds.keys()));
   refuseUnknown(path);
   for (const node of path) {
-    const dys = node.outputs.map((output) => total(b, contributions.get(output)));
+    const dys = node.outputs.map((output) => total(b, output, contributions.get(output)));
     const first = dys[0] ?? dys.find((gradient) => gradient !== undefined);
     if (first === undefined) continue;
     const gradients = b.within(`grad/${node.name}`, () =>
@@ -43,16 +43,16 @@ export function differentiate(
     }
   }
   const found = [...wanted].flatMap((value) => {
-    const gradient = total(b, contributions.get(value));
+    const gradient = total(b, value, contributions.get(value));
     return gradient === undefined ? [] : [[value, gradient] as const];
   });
   return new Map(found);
 }
 
-/** The sum of a value's gradient contributions. */
-function total(b: GraphBuilder, contributions: readonly string[] | undefined): string | undefined {
+/** The sum of the contributions to a value's gradient, from every node that reads it. */
+function total(b: GraphBuilder, value: string, contributions: readonly string[] | undefined): string | undefined {
   if (!contributions) return undefined;
-  return contributions.reduce((sum, part) => b.op('Add', [sum, part]));
+  return b.within(`grad/sum/${value}`, () => contributions.reduce((sum, part) => b.op('Add', [sum, part])));
 }
 
 /** Values that depend on a wanted value through differentiable nodes, the wanted ones included. */

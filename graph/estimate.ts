@@ -17,7 +17,7 @@ export interface AssumedSizes {
 
 /** What one local step on one mini-batch costs. */
 export interface StepEstimate {
-  /** Weights, gradients, updated weights, and the activations that are alive at once at most. */
+  /** Weights, gradients, updated weights, stored tensors that are not trained, and the activations that are alive at once at most. */
   readonly bytes: number;
   readonly activationBytes: number;
   /** Of matrix products and convolutions, per example: forward pass, and forward and backward together. */
@@ -57,11 +57,19 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const activationBytes = peakBytes(step, typeOf);
   return {
-    bytes: 12 * parameters + activationBytes,
+    bytes: 12 * parameters + storedBytes(step, model) + activationBytes,
     activationBytes,
     forwardFlop: productFlop(forward, typeOf) / sizes.batch,
     trainingFlop: productFlop(step, typeOf) / sizes.batch,
   };
+}
+
+/** The model's tensors that a step reads and does not train: frozen weights and tables. */
+function storedBytes({ constants }: Graph, model: Model): number {
+  return [...constants].reduce(
+    (sum, [name, { data }]) => sum + (model.graph.constants.has(name) ? data.byteLength : 0),
+    0,
+  );
 }
 
 const elementBytes: Readonly<Record<DataType, number>> = {
@@ -141,7 +149,27 @@ function multiplications(node: Node, shapeOf: (name: string) => readonly Dim[]):
       );
       return count([...subscriptSizes(node, equation, shapes).values()]);
     }
+    case 'LSTM':
+    case 'GRU':
+    case 'RNN': {
+      const [rows, features] = shapeOf(w).slice(-2);
+      const hidden = shapeOf(node.outputs[0]!).at(-1)!;
+      const gates = count([rows!]) / count([hidden]);
+      return output() * gates * (count([features!]) + count([hidden]));
+    }
+    case 'Scan':
+      return scannedMultiplications(node, shapeOf);
     default:
       return 0;
   }
+}
+
+/** The products of rows with a matrix outside in a Scan over steps, as gradients through time have them. */
+function scannedMultiplications(node: Node, shapeOf: (name: string) => readonly Dim[]): number {
+  const { body } = node.attributes;
+  if (body?.kind !== 'graph') return 0;
+  const steps = shapeOf(node.inputs.at(-1)!)[0]!;
+  const rows = body.value.inputs[0]!.shape[0]!;
+  const matrices = body.value.nodes.filter(({ op }) => op === 'MatMul').map(({ inputs }) => shapeOf(inputs[1]!));
+  return matrices.reduce((sum, matrix) => sum + count([steps, rows, ...matrix]), 0);
 }

@@ -13,6 +13,7 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
+import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { hasShapeRule } from './shapes/infer.ts';
 
 /** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
@@ -63,6 +64,11 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
         node.outputs[0]!,
         b.within(node.name, () => decomposition.write(b, node, inputs, model.opset)),
       );
+      continue;
+    }
+    if (isRecurrent(node.op)) {
+      const written = writeRecurrent(b, node, inputs, attributes);
+      for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
       continue;
     }
     const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
@@ -136,7 +142,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
     const decomposition = decompositionOf(node.op);
-    const problem = decomposition?.problem?.(node);
+    const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
     if (problem) return [{ node, problem }];
     if (decomposition) return [];
     if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];

@@ -21,13 +21,17 @@ export function writeClippedStep(
   gradients: ReadonlyMap<string, string>,
   { learningRate, maxGradientNorm }: StepSettings,
 ): { readonly updated: readonly string[]; readonly norm: string } {
-  const squares = [...gradients.values()].map((gradient) => b.op('ReduceSumSquare', [gradient], { keepdims: int(0) }));
+  const found = [...weights].filter(([, weight]) => gradients.has(weight));
+  const squares = found.map(([layer, weight]) =>
+    b.within(layer, () => b.op('ReduceSumSquare', [gradients.get(weight)!], { keepdims: int(0) })),
+  );
   const norm = b.op('Sqrt', [squares.length === 1 ? squares[0]! : b.op('Sum', squares)]);
   const shrink = b.op('Div', [maxGradientNorm, b.op('Max', [norm, maxGradientNorm])]);
   const rate = b.op('Mul', [learningRate, shrink]);
-  const updated = [...weights.values()].map((weight) => {
+  const updated = [...weights].map(([layer, weight]) => {
     const gradient = gradients.get(weight);
-    return gradient === undefined ? weight : b.op('Sub', [weight, b.op('Mul', [gradient, rate])]);
+    if (gradient === undefined) return weight;
+    return b.within(layer, () => b.op('Sub', [weight, b.op('Mul', [gradient, rate])]));
   });
   return { updated, norm };
 }

@@ -1,4 +1,6 @@
-import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
+import { PrivacyError } from '../errors.ts';
+import { ADD_OR_REMOVE, type Adjacency, type PrivacyEvent } from './events.ts';
+import type { LedgerEntry } from './ledger.ts';
 
 /** An (ε, δ) guarantee with its provenance, as reports print it. */
 export interface EpsilonStatement {
@@ -24,27 +26,43 @@ export type Support =
 /** Prices privacy events. A pure function of the ledger: the same entries always give the same epsilon. */
 export interface PrivacyAccountant {
   readonly name: string;
-  /** Whether every part of `event` can be accounted; names the first that cannot. Ask before user data is touched. */
-  supports(event: PrivacyEvent): Support;
+  /**
+   * Whether every part of `event` can be accounted under the adjacency (by default adding or removing one user); names the first that
+   * cannot. Ask before user data is touched.
+   */
+  supports(event: PrivacyEvent, adjacency?: Adjacency): Support;
   /**
    * Upper bound on epsilon of everything in `spent`, composed.
-   * @throws PrivacyError when an event is not supported or delta is not in (0, 1)
+   * @param adjacency of an event given by itself; the entries of a ledger name their own
+   * @throws PrivacyError when an event is not supported, entries differ in adjacency, or delta is not in (0, 1)
    */
-  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement;
+  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number, adjacency?: Adjacency): EpsilonStatement;
   /** An empty running total, for epsilon after every round at constant cost. */
-  start(): RunningTotal;
+  start(adjacency?: Adjacency): RunningTotal;
 }
 
-/** Epsilon of everything in `spent`, through the accountant's running total. */
-export function totalEpsilon(
+/** A running total of everything in `spent`. @throws PrivacyError as `PrivacyAccountant.epsilon` does */
+export function totalOf(
   accountant: Pick<PrivacyAccountant, 'start'>,
   spent: PrivacyEvent | readonly LedgerEntry[],
-  delta: number,
-): EpsilonStatement {
-  const total = accountant.start();
-  if ('kind' in spent) total.add(spent);
-  else for (const { event } of spent) total.add(event);
-  return total.epsilon(delta);
+  adjacency: Adjacency = ADD_OR_REMOVE,
+): RunningTotal {
+  if ('kind' in spent) {
+    const total = accountant.start(adjacency);
+    total.add(spent);
+    return total;
+  }
+  const own = spent.length === 0 ? adjacency : spent[0].adjacency;
+  const total = accountant.start(own);
+  for (const entry of spent) {
+    if (entry.adjacency !== own) {
+      throw new PrivacyError(
+        `ledger: round ${entry.round} is under ${entry.adjacency}, the first entry under ${own}; one epsilon cannot cover both`,
+      );
+    }
+    total.add(entry.event);
+  }
+  return total;
 }
 
 /** The privacy loss so far. Adding the entries of a ledger one by one gives exactly `epsilon(ledger, delta)`. */

@@ -1,6 +1,6 @@
 import { PrivacyError } from '../errors.ts';
 import type { EpsilonStatement, PrivacyAccountant } from './accountant.ts';
-import { gaussian, poissonSampled, selfComposed } from './ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from './events.ts';
 import { RdpAccountant } from './rdp-accountant.ts';
 
 /** What a run may spend, and how it samples. */

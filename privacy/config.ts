@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
 import type { ClippingSpec } from './clipping.ts';
 import { noiseConventions } from './conventions.ts';
-import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './ledger.ts';
+import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './events.ts';
+import { mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
+import type { NoiseGroup } from './noise-groups.ts';
 import { samplingRate } from './sampling.ts';
 
 const positive = z.number().positive();
@@ -58,6 +60,11 @@ export const privacyConfig = z
     clipping: clipping.describe('how client deltas are clipped'),
     mechanism: z.enum(['gaussian', 'none']).default('gaussian').describe('none trains without differential privacy'),
     noise: noise.optional().describe('amount of Gaussian noise, in one of three conventions'),
+    noiseGroups: z
+      .array(noiseGroup)
+      .min(1)
+      .optional()
+      .describe('layers with more or less noise than others, at the same combined noise multiplier'),
     noiseSource: z
       .enum(['seeded', 'cryptographic'])
       .default('seeded')
@@ -73,6 +80,7 @@ export const privacyConfig = z
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+    for (const { path, message } of mechanismProblems(config)) problem([...path], message);
     if (config.mechanism === 'gaussian') {
       if (config.clipping.mode === 'none') {
         problem(['clipping', 'mode'], 'Gaussian noise protects nobody without clipping; choose global, uniform or dim');
@@ -108,8 +116,10 @@ export interface ResolvedPrivacy {
   readonly sigmaClient: number | null;
   /** Standard deviation z·C on the sum of clipped deltas, in units of the parameters; null without noise. */
   readonly standardDeviation: number | null;
+  /** Layers with noise of their own; undefined when all have the same. */
+  readonly noiseGroups: readonly NoiseGroup[] | undefined;
   readonly delta: number;
-  /** What each central step appends to the ledger. */
+  /** What a central step costs. The ledger's events say the same in more detail where layers differ. */
   readonly roundEvent: PrivacyEvent;
   /** Plain sentences on settings that are allowed but weaken the statement. */
   readonly warnings: readonly string[];
@@ -132,6 +142,7 @@ export function resolvePrivacy(
     population,
     expectedCohort,
     samplingRate: rate,
+    noiseGroups: config.noiseGroups,
     delta: config.delta,
   };
   if (config.mechanism === 'none') {

@@ -1,5 +1,5 @@
 import type { EpsilonStatement, PrivacyAccountant } from './accountant.ts';
-import { gaussian, poissonSampled, selfComposed } from './ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from './events.ts';
 import { RdpAccountant } from './rdp-accountant.ts';
 import { samplingRate } from './sampling.ts';
 

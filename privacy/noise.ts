@@ -1,6 +1,7 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import { discreteGaussian, discreteLaplace } from '../random/discrete.ts';
 import { standardNormal } from '../random/normal.ts';
 import { secureStream } from '../random/secure.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
@@ -13,7 +14,19 @@ export interface NoiseMechanism {
    * @param round central step, 1 … T
    */
   addTo(sum: Float64Array, round: number): void;
+  /** Standard deviation of the noise on each coordinate of layer `layer` of the sum in `round`, in units of the parameters. */
+  standardDeviation(round: number, layer: number): number;
+  /** Earlier noise that later rounds need and nobody can draw again, for the checkpoint. Absent when rounds are independent. */
+  state?(): NoiseState;
+  /**
+   * Makes ready for the round after `round`.
+   * @throws PrivacyError when the state is not that of this mechanism
+   */
+  restore?(state: NoiseState, round: number): void;
 }
+
+/** Named flat vectors of earlier noise, in grid steps. */
+export type NoiseState = Readonly<Record<string, Float64Array>>;
 
 /** `seeded`: reproducible, for research. `cryptographic`: from the operating system, for a real release. */
 export type NoiseSource = 'seeded' | 'cryptographic';
@@ -32,33 +45,53 @@ export function cryptographicNoise(): NoiseStreams {
   return () => stream;
 }
 
+/** Distribution of the noise on one coordinate. The scale of `laplace` is b = std / √2. */
+export type NoiseKind = 'gaussian' | 'discreteGaussian' | 'laplace';
+
 /**
- * The Gaussian mechanism on the exact grid.
+ * Independent noise on the exact grid, one scale per layer.
  *
- * Each coordinate receives `round(N(0, std²) / step)` grid steps. The sum consists of integers, so
- * sum + round(noise) = round(sum + noise): the released value is a function of the Gaussian mechanism's output alone, and rounding is
- * post-processing that costs no privacy. It also leaves only grid integers, so the low bits of a float do not betray the
- * sum (Mironov 2012, "On significance of the least significant bits for differential privacy"); the normal draws themselves are
- * float64 approximations with 53 random bits, far finer than a grid made by `ExactGrid.forNoisySum`, which also leaves room so that
- * sum and noise together stay exact.
+ * - `gaussian`: each coordinate receives `round(N(0, std²) / step)` grid steps. The sum consists of integers, so
+ *   sum + round(noise) = round(sum + noise): the released value is a function of the Gaussian mechanism's output alone, and rounding is
+ *   post-processing that costs no privacy. It also leaves only grid integers, so the low bits of a float do not betray the
+ *   sum (Mironov 2012, "On significance of the least significant bits for differential privacy"); the normal draws themselves are
+ *   float64 approximations with 53 random bits, far finer than a grid made by `ExactGrid.forNoisySum`, which also leaves room so that
+ *   sum and noise together stay exact.
+ * - `discreteGaussian`, `laplace`: exact draws of whole steps (`random/discrete.ts`); no float64 approximation of a density is left.
  */
-export class GaussianMechanism implements NoiseMechanism {
-  /** Standard deviation (not variance) on the sum of clipped deltas, in units of the parameters: z·C. */
-  readonly standardDeviation: number;
+export class IndependentNoise implements NoiseMechanism {
   readonly #layout: ParameterLayout;
-  readonly #steps: number;
+  readonly #scales: readonly number[];
+  readonly #deviation: number;
+  readonly #add: readonly AddNoise[];
   readonly #streams: NoiseStreams;
 
-  /** @throws PrivacyError when the standard deviation is not positive and finite */
-  constructor(layout: ParameterLayout, grid: ExactGrid, standardDeviation: number, streams: NoiseStreams) {
-    if (!(standardDeviation > 0) || !Number.isFinite(standardDeviation)) {
+  /**
+   * @param scales per layer, in units of the parameters: the standard deviation (not variance) on the sum, or b for `laplace`
+   * @throws PrivacyError when a scale is not positive and finite
+   */
+  constructor(
+    kind: NoiseKind,
+    layout: ParameterLayout,
+    grid: ExactGrid,
+    scales: readonly number[],
+    streams: NoiseStreams,
+  ) {
+    const wrong = scales.find((scale) => !(scale > 0) || !Number.isFinite(scale));
+    if (wrong !== undefined || scales.length !== layout.layers.length) {
       throw new PrivacyError(
-        `Gaussian noise needs a positive finite standard deviation, got ${standardDeviation}; to train without noise set privacy.mechanism: none`,
+        `noise needs one positive finite scale per layer (${layout.layers.length}), got ${wrong ?? scales.length}; to train without noise set privacy.mechanism: none`,
       );
     }
-    this.standardDeviation = standardDeviation;
     this.#layout = layout;
-    this.#steps = standardDeviation * grid.perUnit;
+    this.#scales = scales;
+    this.#deviation = kind === 'laplace' ? Math.SQRT2 : 1;
+    const made = new Map<number, AddNoise>();
+    this.#add = scales.map((scale) => {
+      const add = made.get(scale) ?? coordinateNoise(kind, scale * grid.perUnit);
+      made.set(scale, add);
+      return add;
+    });
     this.#streams = streams;
   }
 
@@ -68,9 +101,25 @@ export class GaussianMechanism implements NoiseMechanism {
       throw new PrivacyError(`noise: the layout has ${size} parameters, but the sum has ${sum.length}`);
     }
     for (let h = 0; h < layers.length; h++) {
-      addNormals(sum, layers[h].offset, layers[h].offset + layers[h].size, this.#steps, this.#streams(round, h));
+      this.#add[h](sum, layers[h].offset, layers[h].offset + layers[h].size, this.#streams(round, h));
     }
   }
+
+  standardDeviation(_round: number, layer: number): number {
+    return this.#deviation * this.#scales[layer];
+  }
+}
+
+/** Adds noise to `sum[start … end)`. */
+export type AddNoise = (sum: Float64Array, start: number, end: number, stream: RandomStream) => void;
+
+/** Noise of a kind with a scale in grid steps. */
+export function coordinateNoise(kind: NoiseKind, steps: number): AddNoise {
+  if (kind === 'gaussian') return (sum, start, end, stream) => addNormals(sum, start, end, steps, stream);
+  const draw = kind === 'laplace' ? discreteLaplace(steps) : discreteGaussian(steps);
+  return (sum, start, end, stream) => {
+    for (let i = start; i < end; i++) sum[i] += draw(stream);
+  };
 }
 
 function addNormals(sum: Float64Array, start: number, end: number, steps: number, stream: RandomStream): void {
@@ -78,4 +127,4 @@ function addNormals(sum: Float64Array, start: number, end: number, steps: number
 }
 
 /** Training without differential privacy: the sum stays as it is. */
-export const noNoise: NoiseMechanism = Object.freeze({ addTo() {} });
+export const noNoise: NoiseMechanism = Object.freeze({ addTo() {}, standardDeviation: () => 0 });

@@ -4,12 +4,14 @@ import {
   type PrivacyAccountant,
   type RunningTotal,
   type Support,
-  totalEpsilon,
+  totalOf,
 } from './accountant.ts';
-import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
-import { certifiedEpsilon, type RepeatedMechanism } from './pld/certified-epsilon.ts';
+import { ADD_OR_REMOVE, type Adjacency, type PrivacyEvent } from './events.ts';
+import type { LedgerEntry } from './ledger.ts';
+import type { Mechanism } from './mechanisms.ts';
+import { certifiedEpsilon } from './pld/certified-epsilon.ts';
 import { RdpAccountant } from './rdp-accountant.ts';
-import { sampledGaussianSupport, visit } from './sampled-gaussians.ts';
+import { Spent, supportOf } from './spent.ts';
 
 /**
  * Accountant by privacy-loss distributions: a certified interval of the exact epsilon of Poisson-sampled Gaussian events and their
@@ -31,42 +33,42 @@ export class PldAccountant implements PrivacyAccountant {
     this.#interval = interval;
   }
 
-  supports(event: PrivacyEvent): Support {
-    return sampledGaussianSupport(event);
+  supports(event: PrivacyEvent, adjacency: Adjacency = ADD_OR_REMOVE): Support {
+    return supportOf(event, adjacency, refusal);
   }
 
-  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement {
-    return totalEpsilon(this, spent, delta);
+  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number, adjacency?: Adjacency): EpsilonStatement {
+    return totalOf(this, spent, adjacency).epsilon(delta);
   }
 
-  start(): RunningTotal {
-    const counts = new Map<string, RepeatedMechanism>();
-    const rdp = this.#rdp.start();
-    let withoutPrivacy = false;
+  start(adjacency: Adjacency = ADD_OR_REMOVE): RunningTotal {
+    const spent = new Spent(adjacency);
+    const rdp = this.#rdp.start(adjacency);
     return {
       add: (event) => {
-        const support = this.supports(event);
+        const support = this.supports(event, adjacency);
         if (!support.supported) throw new PrivacyError(`the PLD accountant cannot account ${support.event}`);
         rdp.add(event);
-        visit(event, 1, (mechanism, count) => {
-          if (mechanism === 'nonPrivate') withoutPrivacy = true;
-          else if (mechanism.samplingRate > 0) {
-            const key = `${mechanism.samplingRate} ${mechanism.noiseMultiplier}`;
-            counts.set(key, { mechanism, count: (counts.get(key)?.count ?? 0) + count });
-          }
-        });
+        spent.add(event);
       },
       epsilon: (delta) => {
         if (!(delta > 0 && delta < 1)) {
           throw new PrivacyError(`delta must be in (0, 1), got ${delta}; set privacy.delta`);
         }
         const statement = { delta, order: null, conversion: null, accountant: this.name };
-        if (withoutPrivacy) return { ...statement, epsilon: Number.POSITIVE_INFINITY, epsilonLower: null };
-        if (counts.size === 0) return { ...statement, epsilon: 0, epsilonLower: 0 };
-        const certified = certifiedEpsilon([...counts.values()], delta, this.#interval);
+        if (spent.withoutPrivacy) return { ...statement, epsilon: Number.POSITIVE_INFINITY, epsilonLower: null };
+        const parts = spent
+          .mechanisms()
+          .flatMap(({ mechanism, count }) => (mechanism.kind === 'gaussian' ? [{ mechanism, count }] : []));
+        if (parts.length === 0) return { ...statement, epsilon: 0, epsilonLower: 0 };
+        const certified = certifiedEpsilon(parts, delta, this.#interval);
         if ('refused' in certified) return { ...rdp.epsilon(delta), fallback: certified.refused };
         return { ...statement, epsilon: certified.upper, epsilonLower: certified.lower };
       },
     };
   }
+}
+
+function refusal({ kind }: Mechanism): string | null {
+  return kind === 'gaussian' ? null : `'${kind}' (no privacy-loss distribution; account it by RDP)`;
 }

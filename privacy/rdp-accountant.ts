@@ -4,12 +4,14 @@ import {
   type PrivacyAccountant,
   type RunningTotal,
   type Support,
-  totalEpsilon,
+  totalOf,
 } from './accountant.ts';
-import type { LedgerEntry, PrivacyEvent } from './ledger.ts';
+import { ADD_OR_REMOVE, type Adjacency, type PrivacyEvent } from './events.ts';
+import type { LedgerEntry } from './ledger.ts';
+import type { Mechanism } from './mechanisms.ts';
 import { rdpSampledGaussian } from './rdp.ts';
 import { rdpToEpsilon } from './rdp-conversion.ts';
-import { type Mechanism, sampledGaussianSupport, visit } from './sampled-gaussians.ts';
+import { Spent, supportOf } from './spent.ts';
 
 /** The default orders of Opacus: 1.1, 1.2, …, 10.9, 12, 13, …, 63. */
 export const OPACUS_ORDERS: readonly number[] = Object.freeze([
@@ -23,8 +25,8 @@ export const PAPER_ORDERS: readonly number[] = Object.freeze([
 ]);
 
 /**
- * Rényi-DP accountant (moments accountant) for Poisson-sampled Gaussian events and their compositions.
- * RDP adds up over rounds, so each distinct mechanism is priced once, whatever the number of rounds.
+ * Rényi-DP accountant (moments accountant). RDP adds up over rounds, so each distinct mechanism is priced once, whatever the
+ * number of rounds.
  */
 export class RdpAccountant implements PrivacyAccountant {
   readonly name = 'rdp';
@@ -36,37 +38,31 @@ export class RdpAccountant implements PrivacyAccountant {
     this.orders = [...orders];
   }
 
-  supports(event: PrivacyEvent): Support {
-    return sampledGaussianSupport(event);
+  supports(event: PrivacyEvent, adjacency: Adjacency = ADD_OR_REMOVE): Support {
+    return supportOf(event, adjacency, refusal);
   }
 
-  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number): EpsilonStatement {
-    return totalEpsilon(this, spent, delta);
+  epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number, adjacency?: Adjacency): EpsilonStatement {
+    return totalOf(this, spent, adjacency).epsilon(delta);
   }
 
-  start(): RunningTotal {
-    const counts = new Map<string, { readonly rdp: Float64Array; count: number }>();
-    let withoutPrivacy = false;
+  start(adjacency: Adjacency = ADD_OR_REMOVE): RunningTotal {
+    const spent = new Spent(adjacency);
     return {
       add: (event) => {
-        const support = this.supports(event);
+        const support = this.supports(event, adjacency);
         if (!support.supported) throw new PrivacyError(`the RDP accountant cannot account ${support.event}`);
-        visit(event, 1, (mechanism, count) => {
-          if (mechanism === 'nonPrivate') {
-            withoutPrivacy = true;
-            return;
-          }
-          const key = `${mechanism.samplingRate} ${mechanism.noiseMultiplier}`;
-          const known = counts.get(key);
-          if (known) known.count += count;
-          else counts.set(key, { rdp: this.#rdp(key, mechanism), count });
-        });
+        spent.add(event);
       },
       epsilon: (delta) => {
-        const rdp = new Float64Array(this.orders.length).fill(withoutPrivacy ? Number.POSITIVE_INFINITY : 0);
-        for (const part of counts.values()) for (let i = 0; i < rdp.length; i++) rdp[i] += part.count * part.rdp[i];
+        const parts = spent.mechanisms();
+        const rdp = new Float64Array(this.orders.length).fill(spent.withoutPrivacy ? Number.POSITIVE_INFINITY : 0);
+        for (const { mechanism, count } of parts) {
+          const one = this.#rdp(mechanism);
+          for (let i = 0; i < rdp.length; i++) rdp[i] += count * one[i];
+        }
         const converted = rdpToEpsilon(rdp, this.orders, delta);
-        const nothing = counts.size === 0 && !withoutPrivacy;
+        const nothing = parts.length === 0 && !spent.withoutPrivacy;
         return nothing
           ? { epsilon: 0, epsilonLower: null, delta, order: null, conversion: null, accountant: this.name }
           : { ...converted, epsilonLower: null, delta, accountant: this.name };
@@ -74,12 +70,22 @@ export class RdpAccountant implements PrivacyAccountant {
     };
   }
 
-  #rdp(key: string, { samplingRate, noiseMultiplier }: Mechanism): Float64Array {
+  #rdp(mechanism: Mechanism): Float64Array {
+    const key = JSON.stringify(mechanism);
     let rdp = this.#cache.get(key);
     if (rdp === undefined) {
-      rdp = Float64Array.from(this.orders, (order) => rdpSampledGaussian(samplingRate, noiseMultiplier, order));
+      rdp = Float64Array.from(this.orders, (order) => rdpOf(mechanism, order));
       this.#cache.set(key, rdp);
     }
     return rdp;
   }
+}
+
+function refusal({ kind }: Mechanism): string | null {
+  return kind === 'gaussian' ? null : `'${kind}'`;
+}
+
+function rdpOf(mechanism: Mechanism, order: number): number {
+  if (mechanism.kind !== 'gaussian') throw new PrivacyError(`no RDP of '${mechanism.kind}'`);
+  return rdpSampledGaussian(mechanism.samplingRate, mechanism.noiseMultiplier, order);
 }

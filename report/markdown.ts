@@ -42,6 +42,8 @@ function ending({ finished, endedByBudget }: Report['run']): string {
 function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
+    ...(run.batchNorm === null ? [] : [['batch normalisation', run.batchNorm] satisfies [string, string]]),
+    ...(run.lora === null ? [] : [['adapters', run.lora] satisfies [string, string]]),
     ['data', run.data],
     ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
@@ -103,6 +105,10 @@ function privacySection(privacy: PrivacySection): string {
       'noise multiplier (z)',
       `${significant(noise.multiplier, 6)} (σ_sum; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
     ],
+    ...(noise.groups ?? []).map(({ layers, multiplier }): [string, string] => [
+      layers.length > 0 ? `z of ${layers.map((name) => `\`${name}\``).join(', ')}` : 'z of all other layers',
+      `${significant(multiplier, 6)}; together z = (Σ 1/z²)^(−1/2)`,
+    ]),
     ['the same as σ_DP', `${significant(noise.sigmaDp, 6)} on the average (z / S)`],
     ['the same as σ_client', `${significant(noise.sigmaClient, 6)} on each client's delta`],
     ['central steps (T)', formatCount(privacy.steps)],
@@ -179,6 +185,11 @@ function timingSection(timing: TimingSection): string {
     ['evaluation', formatDuration(timing.evaluationSeconds)],
     ['server', formatDuration(timing.serverSeconds)],
     ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+    ['time that workers were busy', maybe(timing.workersBusy, (part) => `${(100 * part).toFixed(1)} %`)],
+    ...Object.entries(timing.faults).map(([kind, times]): [string, string] => [
+      `faults of workers, made good: ${kind}`,
+      formatCount(times),
+    ]),
   ];
   return `## Timing\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }

@@ -1,11 +1,13 @@
 import type { EpsilonStatement } from '../privacy/accountant.ts';
-import type { ADJACENCY } from '../privacy/ledger.ts';
+import type { Adjacency } from '../privacy/events.ts';
 import { significant } from './format.ts';
 
 /** The adjacency of every epsilon, in words. */
 export const ADJACENCY_WORDS = {
   'add-or-remove-one-user': 'adding or removing all data of one user',
-} as const satisfies Record<typeof ADJACENCY, string>;
+  'replace-one-user': 'replacing all data of one user by any other',
+  'zero-out-one-user': 'replacing the contributions of one user by zero',
+} as const satisfies Record<Adjacency, string>;
 
 const ACCOUNTANTS: Readonly<Record<string, string>> = {
   rdp: 'Rényi DP (moments accountant)',

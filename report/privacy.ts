@@ -2,17 +2,19 @@ import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
+import { ADD_OR_REMOVE, type Adjacency } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
-import { ADJACENCY, type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
+import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { significant } from './format.ts';
+import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 
 /** The guarantee of a run. Epsilon, q, z and T are those of the ledger, never copied from elsewhere. */
 export interface PrivacySection {
   readonly guaranteed: true;
   readonly mechanism: 'gaussian';
-  readonly adjacency: typeof ADJACENCY;
+  readonly adjacency: Adjacency;
   readonly epsilon: number;
   readonly delta: number;
   readonly accountant: string;
@@ -37,8 +39,10 @@ export interface PrivacySection {
     readonly sigmaDp: number;
     /** The same noise on each client's delta, in units of the clipping bound. */
     readonly sigmaClient: number;
-    /** Standard deviation of each coordinate of the sum, z·C. */
+    /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have. */
     readonly standardDeviationOnSum: number;
+    /** Groups of layers with noise of their own; the last, without names, is all other layers. Together they amount to `multiplier`. */
+    readonly groups?: readonly { readonly layers: readonly string[]; readonly multiplier: number }[];
   };
   /** What the guarantee rests on and what it leaves out, one sentence each. */
   readonly caveats: readonly string[];
@@ -88,12 +92,13 @@ export function privacySection(
   const [first] = steps;
   const multiplier = first?.multiplier ?? settings.noiseMultiplier ?? 0;
   const rate = first?.rate ?? settings.samplingRate;
-  const uniform = steps.every((step) => step?.multiplier === multiplier && step?.rate === rate);
+  const shown = { multiplier, rate };
+  const uniform = steps.every((step) => step !== null && sameNoise(step, shown));
   const { sigmaDp, sigmaClient } = noiseConventions({ multiplier }, expectedCohort);
   return {
     guaranteed: true,
     mechanism: 'gaussian',
-    adjacency: ADJACENCY,
+    adjacency: ADD_OR_REMOVE,
     epsilon,
     delta: settings.delta,
     accountant: name,
@@ -108,9 +113,14 @@ export function privacySection(
       sigmaDp,
       sigmaClient,
       standardDeviationOnSum: multiplier * settings.clipping.bound,
+      ...(first?.groups.length
+        ? {
+            groups: first.groups.map((z, g) => ({ layers: settings.noiseGroups?.[g]?.layers ?? [], multiplier: z })),
+          }
+        : {}),
     },
     caveats: [
-      ...ledgerCaveats(ledger, uniform, { multiplier, rate }, settings),
+      ...ledgerCaveats(ledger, uniform, shown, settings),
       ...settings.warnings.map(sentence),
       ...protectionCaveat(epsilon),
       noiseSourceCaveat(settings.noiseSource),
@@ -142,21 +152,10 @@ export function extrapolations(
   return record.privacy.extrapolate.map((target) => extrapolate(run, target));
 }
 
-interface RoundNoise {
-  readonly multiplier: number;
-  readonly rate: number;
-}
-
-/** q and z of a step that is Poisson-sampled Gaussian noise; null for any other event. */
-function roundNoise(event: LedgerEntry['event']): RoundNoise | null {
-  if (event.kind !== 'poissonSampled' || event.event.kind !== 'gaussian') return null;
-  return { rate: event.samplingRate, multiplier: event.event.noiseMultiplier };
-}
-
 function ledgerCaveats(
   ledger: readonly LedgerEntry[],
   uniform: boolean,
-  { multiplier, rate }: RoundNoise,
+  { multiplier, rate }: Pick<RoundNoise, 'multiplier' | 'rate'>,
   settings: ResolvedPrivacy,
 ): string[] {
   const caveats: string[] = [];
@@ -165,7 +164,7 @@ function ledgerCaveats(
       'The ledger has steps with different noise or sampling: epsilon accounts each as it was, the figures shown are those of the first.',
     );
   }
-  if (multiplier !== settings.noiseMultiplier || rate !== settings.samplingRate) {
+  if (!sameNoise({ multiplier, rate }, { multiplier: settings.noiseMultiplier ?? 0, rate: settings.samplingRate })) {
     caveats.push(
       `The ledger (z = ${significant(multiplier)}, q = ${significant(rate)}) disagrees with config.yaml (z = ${significant(settings.noiseMultiplier ?? 0)}, q = ${significant(settings.samplingRate)}): epsilon follows the ledger.`,
     );

@@ -1,3 +1,4 @@
+import type { FaultRecord } from '../server/faults.ts';
 import type { EvaluationRecord, RoundRecord } from '../server/records.ts';
 import { type Metric, metricOf } from './format.ts';
 
@@ -126,6 +127,10 @@ export interface TimingSection extends NotCovered {
   readonly serverSeconds: number;
   /** Clients trained per second of client training, all workers together; null when none was. */
   readonly clientsPerSecond: number | null;
+  /** Part of the workers' time spent on clients, the rest on waiting and handing over; null when it was not recorded. */
+  readonly workersBusy: number | null;
+  /** What went wrong with workers and was made good, over all rounds; empty when nothing did. */
+  readonly faults: FaultRecord;
 }
 
 /** Where the time went. */
@@ -139,7 +144,23 @@ export function timingSection(rounds: readonly RoundRecord[]): TimingSection {
     evaluationSeconds: total(rounds.map(({ seconds }) => seconds.evaluation)),
     serverSeconds: total(rounds.map(({ seconds }) => seconds.server)),
     clientsPerSecond: trainingSeconds > 0 ? clients / trainingSeconds : null,
+    workersBusy: busyPart(rounds),
+    faults: totalFaults(rounds),
   };
+}
+
+function totalFaults(rounds: readonly RoundRecord[]): FaultRecord {
+  const totals: Record<string, number> = {};
+  for (const [kind, times] of rounds.flatMap(({ faults }) => Object.entries(faults ?? {}))) {
+    totals[kind] = (totals[kind] ?? 0) + times;
+  }
+  return totals;
+}
+
+function busyPart(rounds: readonly RoundRecord[]): number | null {
+  const busy = total(rounds.map(({ seconds }) => seconds.workers?.busy ?? 0));
+  const idle = total(rounds.map(({ seconds }) => seconds.workers?.idle ?? 0));
+  return busy > 0 ? busy / (busy + idle) : null;
 }
 
 function total(values: readonly number[]): number {

@@ -2,6 +2,7 @@ import type { ShardResult } from '../client/shard.ts';
 import { ProtocolError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import { RejectedMessage } from './faults.ts';
 
 /**
  * Everything a round's clients sent, summed: what one shard of the whole cohort would have given. `sum` is the aggregator's own buffer,
@@ -59,7 +60,8 @@ export class RoundAggregator {
    */
   finish(): RoundTotals {
     const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, seconds: 0 };
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0 };
+    const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
     const deltaNormSums = new Float64Array(layers);
     const clippedCounts = new Float64Array(layers);
     for (const [index, shard] of this.#statistics.entries()) {
@@ -72,13 +74,16 @@ export class RoundAggregator {
       totals.rejectedNonFinite += shard.rejectedNonFinite;
       totals.lossSum += shard.lossSum;
       totals.examples += shard.examples;
-      totals.seconds += shard.seconds;
+      seconds.total += shard.seconds.total;
+      seconds.data += shard.seconds.data;
+      seconds.training += shard.seconds.training;
+      seconds.clipping += shard.seconds.clipping;
       for (let layer = 0; layer < layers; layer++) {
         deltaNormSums[layer] += shard.deltaNormSums[layer];
         clippedCounts[layer] += shard.clippedCounts[layer];
       }
     }
-    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts };
+    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts, seconds };
   }
 
   #check(shardIndex: number, result: ShardResult): void {
@@ -92,7 +97,8 @@ export class RoundAggregator {
       result.deltaNormSums.length !== layers ||
       result.clippedCounts.length !== layers
     ) {
-      throw new ProtocolError(
+      throw new RejectedMessage(
+        'wrongSize',
         `shard ${shardIndex}: a sum of ${result.sum.length} values came for a model of ${this.#layout.size} parameters; worker and server run different models`,
       );
     }
@@ -111,7 +117,8 @@ export class RoundAggregator {
     let squares = 0;
     for (let i = 0; i < sum.length; i++) squares += sum[i] * sum[i];
     if (!(Math.sqrt(squares) <= contributed * this.#clientNorm * (1 + 1e-9))) {
-      throw new ProtocolError(
+      throw new RejectedMessage(
+        'tooLarge',
         `shard ${shardIndex}: its sum is larger than ${contributed} clipped deltas can be; a worker does not clip as configured, update it`,
       );
     }

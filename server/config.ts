@@ -60,14 +60,37 @@ export const federationConfig = z.strictObject({
     .number()
     .gt(0)
     .describe('Expected cohort size S: each of the K users joins a round independently with probability q = S / K.'),
-  shardSize: z.int().min(1).default(32).describe('Clients per lease handed to a worker.'),
+  shardSize: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Most clients per lease handed to a worker. Left out, shards are sized by expected work: large at first, small at the end of a round. No result depends on it.',
+    ),
   workers: z
     .int()
     .min(0)
     .default(2)
     .describe(
-      'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
+      'Worker processes that `dpfl run` starts on this machine; 0: clients train in its own process, without gRPC, for debugging and small runs. `dpfl server` waits for workers started elsewhere.',
     ),
+  leaseSeconds: z
+    .number()
+    .gt(0)
+    .default(600)
+    .describe('Seconds after which a shard without a result is given to another worker as well.'),
+  silenceSeconds: z
+    .number()
+    .gt(0)
+    .default(60)
+    .describe(
+      'Seconds without a sign of life after which the shard of a worker is given to another as well; set it above the training of one client, in which a worker cannot speak.',
+    ),
+  waitForWorkersSeconds: z
+    .number()
+    .gt(0)
+    .default(3600)
+    .describe('Seconds that a run waits while no worker is connected, before it ends with an error.'),
 });
 
 /** When and how the model is measured on held-out examples. */

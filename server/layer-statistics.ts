@@ -12,15 +12,15 @@ export function layerNorms(flat: Float32Array, layout: ParameterLayout): number[
  * Norm of the noiseless average over the norm that noise alone is expected to have: std · √d for d parameters (its root mean
  * square). Null for every layer when there is no noise.
  * @param averageNorms norms of the noiseless average per layer
- * @param noiseStd standard deviation of the noise on each coordinate of the average; null without noise
+ * @param noiseStds standard deviation of the noise on each coordinate of the average, per layer; 0 without noise
  */
 export function signalToNoise(
   averageNorms: readonly number[],
   layout: ParameterLayout,
-  noiseStd: number | null,
+  noiseStds: readonly number[],
 ): (number | null)[] {
   return layout.layers.map(({ size }, index) =>
-    noiseStd === null ? null : averageNorms[index] / (noiseStd * Math.sqrt(size)),
+    noiseStds[index] === 0 ? null : averageNorms[index] / (noiseStds[index] * Math.sqrt(size)),
   );
 }
 

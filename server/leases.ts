@@ -8,6 +8,7 @@ export interface Lease {
 
 interface ShardEntry {
   attempts: number;
+  failures: number;
   done: boolean;
   /** The lease that still counts; absent while the shard is queued or done. */
   active: { readonly lease: Lease; readonly since: number } | undefined;
@@ -29,7 +30,12 @@ export class LeaseBook {
    * @param timeout milliseconds after which a lease goes back to the queue
    */
   constructor(shards: number, timeout: number) {
-    this.entries = Array.from({ length: shards }, () => ({ attempts: 0, done: false, active: undefined }));
+    this.entries = Array.from({ length: shards }, () => ({
+      attempts: 0,
+      failures: 0,
+      done: false,
+      active: undefined,
+    }));
     this.queue = Array.from({ length: shards }, (_, index) => shards - 1 - index);
     this.timeout = timeout;
     this.remaining = shards;
@@ -82,6 +88,17 @@ export class LeaseBook {
   /** Puts back the leases older than the time-out. Returns them. */
   expire(now: number): Lease[] {
     return this.requeue((_, since) => now - since >= this.timeout);
+  }
+
+  /** Puts back the leases of workers that are not heard of; they may still deliver. Returns them. */
+  suspect(silent: (worker: number) => boolean): Lease[] {
+    return this.requeue(({ worker }) => silent(worker));
+  }
+
+  /** Notes that an attempt at the shard came to nothing; returns how many did. */
+  failed(shard: number): number {
+    this.entries[shard].failures += 1;
+    return this.entries[shard].failures;
   }
 
   private requeue(ended: (lease: Lease, since: number) => boolean): Lease[] {

@@ -1,13 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ProtocolError } from '../errors.ts';
-import { loopbackAddress } from './listen.ts';
+import { loopbackAddress } from '../proto/address.ts';
+import { TOKEN_VARIABLE } from '../proto/token.ts';
 
 export interface LocalWorkersOptions {
   /** Worker processes to keep running. */
   readonly count: number;
   /** Address the aggregation server listens on. */
   readonly server: string;
+  /** The run's token, if the server asks for one. */
+  readonly token?: string;
   /** Told once, when no worker is left and none may be started again; the message ends with what a worker wrote last. */
   readonly onAllFailed: (error: ProtocolError) => void;
   /** Program and arguments before `--server`; default: this Node.js with the built command line's `worker`. */
@@ -92,12 +95,15 @@ export class LocalWorkers {
     slot.restart = undefined;
     slot.stderr = '';
     const child = spawn(program, [...first, '--server', loopbackAddress(this.options.server), '--name', slot.name], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      // The channel closes when this process ends, however it ends: the worker then ends as well.
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: environment(this.options.token),
       // A process group of its own, so that Ctrl-C reaches the server only.
       detached: true,
       windowsHide: true,
     });
     slot.child = child;
+    child.channel?.unref();
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       slot.stderr = (slot.stderr + text).slice(-TAIL_CHARACTERS);
     });
@@ -143,4 +149,9 @@ export class LocalWorkers {
 
 function said(text = ''): string {
   return text === '' ? ' and wrote no message' : `: ${text}`;
+}
+
+/** The environment, unlike arguments, is not for other users to read. */
+function environment(token: string | undefined): NodeJS.ProcessEnv {
+  return token === undefined ? process.env : { ...process.env, [TOKEN_VARIABLE]: token };
 }

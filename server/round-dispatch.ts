@@ -3,12 +3,10 @@ import { ProtocolError } from '../errors.ts';
 import type { PayloadChunk } from '../proto/chunks.ts';
 import { encodeClientIds } from '../proto/client-ids.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
+import { type FaultCounts, RejectedMessage, type Rejection } from './faults.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { shardResultOf } from './shard-result.ts';
 import type { WorkerSession } from './worker-session.ts';
-
-/** Why a result was not summed. */
-export type Rejection = 'wrongRun' | 'wrongRound' | 'duplicate' | 'notLeased' | 'malformed';
 
 /** One round's work as the service hands it over. */
 export interface RoundWork {
@@ -22,8 +20,10 @@ export interface RoundWork {
   /** Layers of the parameter vector. */
   readonly layers: number;
   readonly leaseTimeoutSeconds: number;
+  /** How often one shard's training may come to nothing before the round is given up. */
   readonly maxAttempts: number;
   readonly onResult: (shardIndex: number, result: ShardResult) => void;
+  readonly faults: FaultCounts;
   /** The round ended before this worker's lease was sent: it still waits for one. */
   readonly onUnserved: (session: WorkerSession) => void;
 }
@@ -34,8 +34,8 @@ export class RoundDispatch {
   readonly finished: Promise<void>;
   private readonly work: RoundWork;
   private readonly book: LeaseBook;
-  /** The lease each worker (by session id) works on; a timed-out one stays, as its result may still be the first. */
-  private readonly held = new Map<number, Lease>();
+  /** The lease each worker works on; a timed-out one stays, as its result may still be the first. */
+  private readonly held = new Map<WorkerSession, Lease>();
   private settle: { readonly resolve: () => void; readonly reject: (error: Error) => void };
   private open = true;
   private stalledSince: number | undefined;
@@ -55,14 +55,14 @@ export class RoundDispatch {
     if (!this.open) return false;
     const lease = this.book.lease(session.id, performance.now());
     if (lease === undefined) return false;
-    this.held.set(session.id, lease);
+    this.held.set(session, lease);
     void this.send(session, lease);
     return true;
   }
 
   /** Whether the worker has a lease in this round. */
   holds(session: WorkerSession): boolean {
-    return this.held.has(session.id);
+    return this.held.has(session);
   }
 
   /** Why a result with this header would be rejected; undefined when it is wanted. */
@@ -71,42 +71,60 @@ export class RoundDispatch {
     if (header.runId !== runId) return 'wrongRun';
     if (header.round !== round) return 'wrongRound';
     if (this.book.isDone(header.shard)) return 'duplicate';
-    const lease = this.held.get(session.id);
+    const lease = this.held.get(session);
     return lease?.shard === header.shard && lease.attempt === header.attempt ? undefined : 'notLeased';
   }
 
   /**
    * Takes the result of a session whose header met no objection. It is passed on if it is the shard's first.
-   * @throws ProtocolError when it is malformed
+   * @throws RejectedMessage when it is malformed, or `onResult` refuses it so: the shard is then still to be trained
    */
   accept(session: WorkerSession, header: ShardHeader__Output, sum: Uint8Array): Rejection | undefined {
     const objection = this.open ? this.objection(session, header) : 'wrongRound';
-    const lease = this.held.get(session.id);
+    const lease = this.held.get(session);
     if (objection !== undefined || lease === undefined) return objection ?? 'notLeased';
     const result = shardResultOf(header, this.work.shards[lease.shard].length, this.work.layers, sum);
-    this.held.delete(session.id);
-    this.book.finish(lease);
-    this.stalledSince = undefined;
     try {
       this.work.onResult(lease.shard, result);
     } catch (error) {
+      if (error instanceof RejectedMessage) throw error;
       this.fail(error instanceof Error ? error : new Error(String(error)));
       return undefined;
     }
+    this.held.delete(session);
+    this.book.finish(lease);
+    this.stalledSince = undefined;
     if (this.book.complete) this.end();
     return undefined;
   }
 
-  /** The worker is lost: its shard goes back to the queue. True when there is one to lease anew. */
-  release(session: WorkerSession): boolean {
-    this.held.delete(session.id);
-    return this.returned(this.book.release(session.id), `worker '${session.name}' was lost`);
+  /** The worker is lost, for the given reason: its shard goes back to the queue. True when there is one to lease anew. */
+  release(session: WorkerSession, reason: string): boolean {
+    const lease = this.held.get(session);
+    this.held.delete(session);
+    const returned = this.book.release(session.id);
+    if (lease === undefined || this.book.isDone(lease.shard)) return false;
+    this.work.faults.add('leaseLost');
+    this.countFailure(lease, reason);
+    return this.open && returned.length > 0;
+  }
+
+  /** Puts back the shards of workers that were not heard of for too long. True when there are some to lease anew. */
+  suspect(isSilent: (session: WorkerSession) => boolean): boolean {
+    const silent = new Set([...this.held.keys()].filter(isSilent).map(({ id }) => id));
+    const returned = this.book.suspect((worker) => silent.has(worker));
+    if (returned.length > 0) this.work.faults.add('workerSilent', returned.length);
+    return this.open && returned.length > 0;
   }
 
   /** Puts back the shards of hung workers. True when there are some to lease anew. */
   sweep(now: number, workers: number): boolean {
     const { leaseTimeoutSeconds } = this.work;
-    const returned = this.returned(this.book.expire(now), `no result came within ${leaseTimeoutSeconds} s`);
+    const expired = this.book.expire(now);
+    for (const lease of expired) {
+      this.work.faults.add('leaseExpired');
+      this.countFailure(lease, `no result came within ${leaseTimeoutSeconds} s`);
+    }
     // Workers are connected, yet none works within its time: after twice the time-out this is taken for a hang of all.
     const stalled = workers > 0 && this.held.size >= workers && this.book.active === 0;
     this.stalledSince = stalled ? (this.stalledSince ?? now) : undefined;
@@ -117,7 +135,7 @@ export class RoundDispatch {
         ),
       );
     }
-    return returned;
+    return this.open && expired.length > 0;
   }
 
   /** Ends the round with an error. */
@@ -131,17 +149,14 @@ export class RoundDispatch {
     this.settle.resolve();
   }
 
-  private returned(leases: readonly Lease[], reason: string): boolean {
+  private countFailure({ shard }: Lease, reason: string): void {
     const { round, maxAttempts } = this.work;
-    const hopeless = leases.find(({ attempt }) => attempt >= maxAttempts);
-    if (hopeless !== undefined && this.open) {
-      this.fail(
-        new ProtocolError(
-          `round ${round}: shard ${hopeless.shard} was leased ${maxAttempts} times without a result (last: ${reason}); see the workers' logs`,
-        ),
-      );
-    }
-    return this.open && leases.length > 0;
+    if (this.book.failed(shard) < maxAttempts || !this.open) return;
+    this.fail(
+      new ProtocolError(
+        `round ${round}: shard ${shard} was leased ${maxAttempts} times without a result (last: ${reason}); see the workers' logs`,
+      ),
+    );
   }
 
   private async send(session: WorkerSession, lease: Lease): Promise<void> {

@@ -8,12 +8,10 @@ import { layerNorms, layerStatistics, signalToNoise } from './layer-statistics.t
 import type { CentralOptimizer } from './optimizers/central-optimizer.ts';
 import type { LayerStatistics } from './records.ts';
 
-/** How sums become pseudo-gradients: fixed for a run. */
+/** How a sum becomes a pseudo-gradient. */
 export interface Release {
   readonly grid: ExactGrid;
   readonly mechanism: NoiseMechanism;
-  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
-  readonly noiseStd: number | null;
   readonly expectedCohort: number;
 }
 
@@ -23,6 +21,8 @@ export interface CentralStep {
   /** Norm of the pseudo-gradient. */
   readonly updateNorm: number;
   readonly layers: LayerStatistics;
+  /** Wall-clock seconds of the noise and of the optimizer's step. */
+  readonly seconds: { readonly noise: number; readonly optimizer: number };
 }
 
 /**
@@ -40,10 +40,13 @@ export function centralStep(
   parameters: Float32Array,
   scratch: Float32Array,
 ): CentralStep {
-  const { grid, mechanism, noiseStd, expectedCohort } = release;
+  const { grid, mechanism, expectedCohort } = release;
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
-  const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStd);
+  const noiseStds = layout.layers.map((_, layer) => mechanism.standardDeviation(round, layer) / expectedCohort);
+  const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStds);
+  const started = performance.now();
   mechanism.addTo(totals.sum, round);
+  const noised = performance.now();
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const updateNorm = l2Norm(scratch);
   const learningRate = optimizer.nextLearningRate;
@@ -53,5 +56,6 @@ export function centralStep(
       `round ${round}: the parameters are no longer finite; lower optimizer.learningRate or local.learningRate`,
     );
   }
-  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios) };
+  const seconds = { noise: (noised - started) / 1000, optimizer: (performance.now() - noised) / 1000 };
+  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios), seconds };
 }

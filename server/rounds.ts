@@ -1,8 +1,9 @@
 import type { ShardResult } from '../client/shard.ts';
 import type { RandomStream } from '../random/stream.ts';
 import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import type { FaultRecord } from './faults.ts';
 import { sampleCohort } from './sampling.ts';
-import { splitIntoShards } from './shards.ts';
+import type { ShardPlanner } from './shard-planner.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -17,6 +18,10 @@ export interface RoundServer {
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
   ): Promise<void>;
+  /** Workers that can train now; they decide how work is cut, and nothing else. */
+  workerCount(): number;
+  /** What went wrong with workers since the last call; undefined when nothing did. */
+  takeFaults?(): FaultRecord | undefined;
 }
 
 /** What decides who trains in a round and how the work is cut. */
@@ -25,7 +30,10 @@ export interface CohortSettings {
   readonly random: RandomStream;
   readonly population: number;
   readonly expectedCohort: number;
-  readonly shardSize: number;
+  /** Cuts the work for the workers there are. */
+  readonly planner: ShardPlanner;
+  /** Workers that are expected, if more than are connected. */
+  readonly workers: number;
 }
 
 /** A round's client side: who was sampled, and what came back. */
@@ -33,6 +41,8 @@ export interface TrainedRound {
   /** Realised cohort size. */
   readonly cohort: number;
   readonly totals: RoundTotals;
+  /** Wall-clock seconds of the server: drawing the cohort and cutting it into shards; checking and adding their sums. */
+  readonly seconds: { readonly sampling: number; readonly summing: number };
 }
 
 /**
@@ -48,16 +58,27 @@ export async function trainCohort(
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
+  const started = performance.now();
   const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
-  const shards = splitIntoShards(cohort, settings.shardSize);
+  const shards = settings.planner.plan(cohort, Math.max(settings.workers, server.workerCount()));
+  const sampling = secondsSince(started);
+  let summing = 0;
   aggregator.begin(shards);
   let done = 0;
   if (shards.length > 0) {
     await server.runRound(round, parameters, shards, (index, result) => {
+      const arrived = performance.now();
       aggregator.add(index, result);
+      summing += secondsSince(arrived);
       done += 1;
       onShard(done, shards.length);
     });
   }
-  return { cohort: cohort.length, totals: aggregator.finish() };
+  const totals = aggregator.finish();
+  settings.planner.learn(totals.seconds.total);
+  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1000;
 }

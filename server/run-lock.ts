@@ -10,6 +10,8 @@ import { livesHere, type ProcessIdentity, processIdentity, thisProcess } from '.
 /** Name of the lock in its run directory. */
 export const LOCK_NAME = 'run.lock';
 
+const GUARD_PAUSE_MS = 20;
+
 const holderSchema = processIdentity.extend({ token: z.string() });
 type Holder = z.infer<typeof holderSchema>;
 
@@ -18,6 +20,8 @@ export interface LockOptions {
   readonly beatSeconds?: number;
   /** Seconds without a sign of life after which a holder that cannot be looked at is taken for dead. Default 120. */
   readonly staleSeconds?: number;
+  /** Seconds after which a lock that is being taken over is taken for one that will never be. Default 5. */
+  readonly guardSeconds?: number;
   /** Hears that the lock of a process elsewhere is watched for signs of life, and that an abandoned one was taken over. */
   readonly log?: (line: string) => void;
   /** Default: this process, as the operating system knows it. */
@@ -44,7 +48,7 @@ export class RunLock {
    * @throws ConfigError when another process has it
    */
   static async acquire(directory: string, options: LockOptions = {}): Promise<RunLock> {
-    const { staleSeconds = 120, log = () => undefined, self = thisProcess() } = options;
+    const { staleSeconds = 120, guardSeconds = 5, log = () => undefined, self = thisProcess() } = options;
     const path = join(directory, LOCK_NAME);
     const holder = { ...self, token: randomUUID() };
     while (!(await create(path, holder))) {
@@ -55,7 +59,9 @@ export class RunLock {
           `${directory}: ${words(found.holder)} is working on this run; stop it first (or, if it is certain that it is gone, delete ${path})`,
         );
       }
-      if (await setAside(path, found)) log(`${directory}: took over the lock of ${words(found.holder)}, which is gone`);
+      if (!(await takeOver(path, found, holder, guardSeconds))) continue;
+      log(`${directory}: took over the lock of ${words(found.holder)}, which is gone`);
+      break;
     }
     return new RunLock(path, holder, options);
   }
@@ -186,22 +192,34 @@ async function fileSystemNow(path: string): Promise<number> {
   }
 }
 
-/** Of several that find a lock abandoned one moves it away; whoever would move a newer lock by mistake puts it back. */
-async function setAside(path: string, found: Found): Promise<boolean> {
-  const aside = `${path}.${randomUUID()}`;
+/**
+ * Puts `holder` in the place of an abandoned lock. Of several that find it abandoned, the one that makes the guard file may;
+ * the others look again. False when the lock was no longer the one that was found.
+ * @throws ConfigError when the guard stays: its maker was killed in the milliseconds that it exists
+ */
+async function takeOver(path: string, found: Found, holder: Holder, guardSeconds: number): Promise<boolean> {
+  const guard = `${path}.guard`;
+  for (let tries = 0; !(await create(guard, holder)); tries++) {
+    if (tries * GUARD_PAUSE_MS > 1000 * guardSeconds) {
+      throw new ConfigError(`${guard}: left by a process that was killed; delete it and try again`);
+    }
+    await sleep(GUARD_PAUSE_MS);
+    if (!(await isStill(path, found))) return false;
+  }
   try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+    if (!(await isStill(path, found))) return false;
+    const mine = `${path}.${holder.token}`;
+    await create(mine, holder);
+    await rename(mine, path);
+    return true;
+  } finally {
+    await rm(guard, { force: true });
   }
-  const moved = await look(aside);
-  if (moved?.holder?.token !== found.holder?.token) {
-    await rename(aside, path);
-    return false;
-  }
-  await rm(aside, { force: true });
-  return true;
+}
+
+async function isStill(path: string, found: Found): Promise<boolean> {
+  const now = await look(path);
+  return now !== undefined && now.holder?.token === found.holder?.token;
 }
 
 function contentOf(holder: Holder): string {

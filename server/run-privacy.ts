@@ -1,11 +1,11 @@
-import { ExactGrid } from '../params/grid.ts';
+import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
-import { cryptographicNoise, GaussianMechanism, type NoiseMechanism, noNoise, seededNoise } from '../privacy/noise.ts';
+import { cryptographicNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
-import { poissonCohortLimit } from '../privacy/sampling.ts';
+import { type RoundMechanism, roundMechanism } from '../privacy/round-mechanism.ts';
 import { secureStream } from '../random/secure.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { RunConfig } from './run-config.ts';
@@ -13,10 +13,7 @@ import type { RunConfig } from './run-config.ts';
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
   readonly settings: ResolvedPrivacy;
-  readonly grid: ExactGrid;
-  readonly mechanism: NoiseMechanism;
-  /** Standard deviation of the noise on each coordinate of the average; null without noise. */
-  readonly noiseStd: number | null;
+  readonly #mechanism: RoundMechanism;
   readonly #total: RunningTotal;
   /** What will be spent after the next round; null without a budget. */
   readonly #next: RunningTotal | null;
@@ -28,10 +25,8 @@ export class RunPrivacy {
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     const { expectedCohort } = config.federation;
     this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
-    this.grid = aggregationGrid(this.settings);
-    this.mechanism = mechanismOf(this.settings, config.seed, layout, this.grid);
-    const { standardDeviation } = this.settings;
-    this.noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
+    const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
+    this.#mechanism = roundMechanism(this.settings, layout, streams);
     const accountant = new RdpAccountant();
     this.#total = accountant.start();
     this.#budget = config.privacy.budget;
@@ -42,7 +37,16 @@ export class RunPrivacy {
 
   /** The ledger entry of a central step; it is the same whoever was sampled. */
   entry(round: number): LedgerEntry {
-    return ledgerEntry(round, this.settings.roundEvent);
+    return ledgerEntry(round, this.#mechanism.event(round));
+  }
+
+  /** The grid on which client deltas are summed; workers and server must use the same. */
+  get grid(): ExactGrid {
+    return this.#mechanism.grid;
+  }
+
+  get noise(): NoiseMechanism {
+    return this.#mechanism.noise;
   }
 
   /** Largest norm that one client's clipped delta has on the grid; undefined without clipping. */
@@ -81,27 +85,4 @@ export class RunPrivacy {
     if (this.settings.mechanism === 'none') return null;
     return this.#total.epsilon(this.settings.delta).epsilon;
   }
-}
-
-/** The grid on which a run's client deltas are summed; workers and server must use the same. */
-export function aggregationGrid({
-  clipping,
-  expectedCohort,
-  population,
-  standardDeviation,
-}: ResolvedPrivacy): ExactGrid {
-  const largest = poissonCohortLimit(expectedCohort, population);
-  if (standardDeviation === null) return ExactGrid.forSum(clipping.bound, largest);
-  return ExactGrid.forNoisySum(clipping.bound, largest, standardDeviation);
-}
-
-function mechanismOf(
-  { standardDeviation, noiseSource }: ResolvedPrivacy,
-  seed: number | string,
-  layout: ParameterLayout,
-  grid: ExactGrid,
-): NoiseMechanism {
-  if (standardDeviation === null) return noNoise;
-  const streams = noiseSource === 'seeded' ? seededNoise(seed) : cryptographicNoise();
-  return new GaussianMechanism(layout, grid, standardDeviation, streams);
 }

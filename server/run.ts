@@ -1,3 +1,4 @@
+import { expectedWork } from '../client/expected-work.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import type { ParameterLayout } from '../params/layout.ts';
@@ -6,7 +7,9 @@ import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
+import { parametersHash } from './parameters-hash.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
+import { RejectionWatch } from './rejection-watch.ts';
 import { requireFresh, restoreRun } from './resume.ts';
 import { initialRecord, roundRecord } from './round-record.ts';
 import { centralStep } from './round-step.ts';
@@ -14,6 +17,7 @@ import { type RoundServer, trainCohort } from './rounds.ts';
 import type { RunConfig } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
+import { ShardPlanner } from './shard-planner.ts';
 
 /** What the coordinator tells while it works. */
 export interface RunProgress {
@@ -33,7 +37,7 @@ export interface FederatedRun {
   readonly initialParameters: Float32Array;
   readonly layout: ParameterLayout;
   readonly evaluator: Pick<Evaluator, 'evaluate'>;
-  readonly dataset: Pick<FederatedDataset, 'population' | 'evaluation'>;
+  readonly dataset: Pick<FederatedDataset, 'population' | 'evaluation' | 'expectedWork'>;
   readonly progress?: RunProgress;
   /** A checkpoint of this run directory to continue from. */
   readonly resumeFrom?: Checkpoint;
@@ -74,6 +78,8 @@ class Coordinator {
   readonly #parameters: Float32Array;
   readonly #scratch: Float32Array;
   readonly #configHash: string;
+  readonly #rejections = new RejectionWatch();
+  readonly #planner: ShardPlanner;
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -87,6 +93,9 @@ class Coordinator {
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);
+    const { shardSize, leaseSeconds } = config.federation;
+    const work = (id: number) => expectedWork(dataset, config.local, id);
+    this.#planner = new ShardPlanner({ work, shardSize, leaseSeconds });
     this.#heldOut = dataset.evaluation();
   }
 
@@ -97,7 +106,15 @@ class Coordinator {
       await requireFresh(runDirectory);
       const started = performance.now();
       const evaluation = await this.#evaluate();
-      await this.#record(initialRecord(layout, this.#privacy.epsilon, evaluation, secondsSince(started)));
+      await this.#record(
+        initialRecord(
+          layout,
+          this.#privacy.epsilon,
+          evaluation,
+          parametersHash(this.#parameters),
+          secondsSince(started),
+        ),
+      );
       await this.#save();
       return;
     }
@@ -131,26 +148,33 @@ class Coordinator {
 
   async #step(round: number): Promise<void> {
     const { config, server, dataset, layout, runDirectory, progress } = this.#options;
-    const { expectedCohort, shardSize, rounds } = config.federation;
+    const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
     const random = this.#privacy.cohortStream();
-    const cohort = { random, population: dataset.population, expectedCohort, shardSize };
+    const { population } = dataset;
+    const cohort = { random, population, expectedCohort, planner: this.#planner, workers: expectedWorkers };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
+    const workers = server.workerCount();
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, mechanism, noiseStd } = this.#privacy;
-    const release = { grid, mechanism, noiseStd, expectedCohort };
+    const { grid, noise } = this.#privacy;
+    const release = { grid, mechanism: noise, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
-    await this.#record(roundRecord({ round, trained, step, epsilon: this.#privacy.epsilon, evaluation, seconds }));
+    const { epsilon } = this.#privacy;
+    const faults = server.takeFaults?.();
+    const parametersSha256 = parametersHash(this.#parameters);
+    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    await this.#record(roundRecord(finished));
+    this.#rejections.check(round, trained);
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
   }

@@ -8,9 +8,14 @@ import { splitPayload } from '../proto/chunks.ts';
 import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
 import { bytesOfFloats } from '../proto/floats.ts';
 import { Aggregation, MAX_MESSAGE_BYTES, wireOptions } from '../proto/load.ts';
-import { listen } from './listen.ts';
-import { type Rejection, RoundDispatch } from './round-dispatch.ts';
+import type { TlsIdentity } from '../proto/tls.ts';
+import { Admission } from './admission.ts';
+import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
+import { type Listener, listen } from './listen.ts';
+import { RoundDispatch } from './round-dispatch.ts';
+import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
+import { WorkerWait } from './worker-wait.ts';
 
 export interface AggregationOptions {
   /** Address to listen on, `host:port`; port 0 takes any free port. */
@@ -19,8 +24,25 @@ export interface AggregationOptions {
   readonly runId: string;
   readonly task: WorkerTask;
   readonly model: TrainingArtifact;
+  /** Mutual TLS; without it the wire is plaintext. */
+  readonly tls?: TlsIdentity;
+  /** What a worker must bear to be told anything; without it every worker is welcome. */
+  readonly token?: string;
+  /** Workers at a time, and as many connections again that have not said Hello yet. Default 1024. */
+  readonly maxWorkers?: number;
+  /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
+  readonly helloSeconds?: number;
   /** Seconds after which a shard is given to another worker. Default 600. */
   readonly leaseTimeoutSeconds?: number;
+  /**
+   * Seconds without a word from a worker after which its shard is given to another as well. Should exceed the training of one
+   * client, in which a worker cannot speak. Default 60.
+   */
+  readonly silenceSeconds?: number;
+  /** Seconds that a round waits without any worker before the run ends with an error. Default: for ever. */
+  readonly waitForWorkersSeconds?: number;
+  /** Decides which workers are set aside. */
+  readonly conduct?: WorkerConduct;
   /** How often one shard may be leased in a round before the round is given up. Default 10. */
   readonly maxAttempts?: number;
   /** Seconds to wait for a healthy worker after a worker has failed and none is left. Default 5. */
@@ -29,6 +51,8 @@ export interface AggregationOptions {
   readonly closeSeconds?: number;
   /** Takes one line when a worker joins, is lost or fails, or a result is rejected. */
   readonly log?: (line: string) => void;
+  /** Takes one line on what whoever runs this should know: no worker is left, one is set aside, a result was rejected. Default: `log`. */
+  readonly notice?: (line: string) => void;
 }
 
 /**
@@ -38,23 +62,21 @@ export interface AggregationOptions {
 export class AggregationServer {
   /** Where workers connect: `host:port` with the real port. */
   readonly address: string;
-  /** Results that were not summed, by reason, since the start. */
-  readonly rejections: Record<Rejection, number> = {
-    wrongRun: 0,
-    wrongRound: 0,
-    duplicate: 0,
-    notLeased: 0,
-    malformed: 0,
-  };
+  readonly admission: Admission;
+  /** What went wrong with workers since the start. */
+  readonly faults = new FaultCounts();
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
-  private readonly server: Server;
+  private readonly listener: Listener;
   /** Every open stream. */
   private readonly sessions = new Set<WorkerSession>();
   /** The streams whose worker has said Hello, and has not failed. */
   private readonly joined = new Set<WorkerSession>();
   /** Sessions that asked for a lease and have none, the longest waiting first. */
   private readonly waiting = new Set<WorkerSession>();
+  /** What each failing worker was last blamed for; its stream ends soon after. */
+  private readonly blamed = new WeakMap<WorkerSession, string>();
+  private readonly conduct: WorkerConduct;
   private dispatch: RoundDispatch | undefined;
   private failureTimer: NodeJS.Timeout | undefined;
   private fatal: Error | undefined;
@@ -65,26 +87,42 @@ export class AggregationServer {
    * @throws ConfigError when the address cannot be had; ModelError when the model's layers do not fit one message
    */
   static async start(options: AggregationOptions): Promise<AggregationServer> {
+    const { tls, token, maxWorkers = 1024, helloSeconds = 20, log = () => undefined } = options;
     const layout = new ParameterLayout(options.task.layers);
     const greeting = greetingOf(options, layout);
-    const server = new Server({ ...wireOptions, ...keepalive });
+    const admission = new Admission(token, maxWorkers, log);
+    const server = new Server({ ...wireOptions, ...serverOptions });
     let accept: (call: WorkerStream) => void = (call) => call.end();
     server.addService(Aggregation.service, { Work: (call: WorkerStream) => accept(call) });
-    const address = await listen(server, options.listen);
-    const service = new AggregationServer(options, layout, server, address);
+    const listener = await listen(server, {
+      address: options.listen,
+      tls,
+      maxConnections: 2 * maxWorkers,
+      helloSeconds,
+      onTurnedAway: (line) => admission.report(line),
+    });
+    const service = new AggregationServer(options, layout, listener, admission);
     let sessions = 0;
     accept = (call) => {
+      const peer = call.getPeer();
+      const refusal = admission.objection(call.metadata, peer, service.sessions.size);
+      if (refusal !== undefined) {
+        call.emit('error', refusal);
+        return;
+      }
       sessions += 1;
-      service.admit(new WorkerSession(sessions, call, greeting, service.events()));
+      service.admit(new WorkerSession(sessions, call, greeting, service.events(peer)));
     };
     return service;
   }
 
-  private constructor(options: AggregationOptions, layout: ParameterLayout, server: Server, address: string) {
+  private constructor(options: AggregationOptions, layout: ParameterLayout, listener: Listener, admission: Admission) {
     this.options = options;
     this.layout = layout;
-    this.server = server;
-    this.address = address;
+    this.conduct = options.conduct ?? new WorkerConduct();
+    this.listener = listener;
+    this.admission = admission;
+    this.address = listener.address;
   }
 
   /** Workers that are connected and have said Hello. */
@@ -108,7 +146,8 @@ export class AggregationServer {
     onResult: (shardIndex: number, result: ShardResult) => void,
   ): Promise<void> {
     this.check(parameters, shards);
-    const { runId, leaseTimeoutSeconds = 600, maxAttempts = 10 } = this.options;
+    const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = this.options;
+    const { runId, leaseTimeoutSeconds = 600, silenceSeconds = 60, maxAttempts = 10 } = this.options;
     const dispatch = new RoundDispatch({
       runId,
       round,
@@ -118,15 +157,22 @@ export class AggregationServer {
       leaseTimeoutSeconds,
       maxAttempts,
       onResult,
+      faults: this.faults,
       onUnserved: (session) => this.offer(session),
     });
     this.dispatch = dispatch;
-    const sweeper = setInterval(
-      () => {
-        if (dispatch.sweep(performance.now(), this.workerCount())) this.serve();
-      },
-      Math.min(leaseTimeoutSeconds * 250, 5000),
-    );
+    const period = Math.max(10, Math.min(250 * leaseTimeoutSeconds, 250 * silenceSeconds, 250 * waitSeconds, 5000));
+    const wait = new WorkerWait(waitSeconds, (line) => this.notice(line));
+    let last = performance.now();
+    const sweeper = setInterval(() => {
+      const now = performance.now();
+      // After a pause of this process itself, what workers said meanwhile is still to be read.
+      const listened = now - last < 2 * period + 100;
+      last = now;
+      this.sweep(dispatch, now, listened);
+      const hopeless = wait.check(now, this.workerCount());
+      if (hopeless !== undefined) this.fail(hopeless);
+    }, period);
     try {
       this.serve();
       await dispatch.finished;
@@ -134,6 +180,11 @@ export class AggregationServer {
       clearInterval(sweeper);
       this.dispatch = undefined;
     }
+  }
+
+  /** What went wrong with workers since the last call; undefined when nothing did. */
+  takeFaults(): FaultRecord | undefined {
+    return this.faults.take();
   }
 
   /** Ends the run with an error: the round under way rejects with it, and so does any later one. */
@@ -162,7 +213,7 @@ export class AggregationServer {
     });
     await Promise.race([Promise.all(farewells), bound]);
     clearTimeout(timer);
-    this.server.forceShutdown();
+    this.listener.destroy();
   }
 
   private check(parameters: Float32Array, shards: readonly (readonly number[])[]): void {
@@ -180,14 +231,23 @@ export class AggregationServer {
     }
   }
 
+  private sweep(dispatch: RoundDispatch, now: number, listened: boolean): void {
+    const expired = dispatch.sweep(now, this.workerCount());
+    const silent =
+      listened && dispatch.suspect(({ heard }) => now - heard > 1000 * (this.options.silenceSeconds ?? 60));
+    if (expired || silent) this.serve();
+  }
+
   private admit(session: WorkerSession): void {
     this.sessions.add(session);
     if (this.closed !== undefined) void session.leave('the run is over');
   }
 
-  private events(): SessionEvents {
+  private events(peer: string): SessionEvents {
     return {
+      objection: (name) => this.asideObjection(name),
       joined: (session) => {
+        this.listener.admitted(peer);
         this.joined.add(session);
         this.log(`worker '${session.name}' joined; ${this.workerCount()} connected`);
       },
@@ -200,12 +260,14 @@ export class AggregationServer {
       delivered: (session, header, sum) => {
         const objection =
           this.dispatch === undefined ? this.late(header.runId) : this.dispatch.accept(session, header, sum);
-        if (objection !== undefined) this.reject(session, objection);
+        if (objection === undefined) this.conduct.delivered(session.name);
+        else this.reject(session, objection);
       },
       failed: (session, message) => this.workerFailed(session, message),
       broke: (session, error) => {
-        if (this.dispatch?.holds(session)) this.rejections.malformed += 1;
-        this.log(`worker '${session.name}' was refused: ${error.message}`);
+        this.faults.add(error instanceof RejectedMessage ? error.reason : 'malformed');
+        this.blame(session, error.message);
+        this.notice(`worker '${session.name}' was refused: ${error.message}`);
       },
       gone: (session) => this.lost(session),
     };
@@ -216,7 +278,7 @@ export class AggregationServer {
   }
 
   private reject(session: WorkerSession, why: Rejection): false {
-    this.rejections[why] += 1;
+    this.faults.add(why);
     this.log(`a result of worker '${session.name}' was rejected (${why})`);
     return false;
   }
@@ -239,12 +301,31 @@ export class AggregationServer {
     if (this.joined.delete(session)) this.log(`worker '${session.name}' left`);
     this.sessions.delete(session);
     this.waiting.delete(session);
-    if (this.dispatch?.release(session)) this.serve();
+    if (this.dispatch?.holds(session)) this.blame(session, `worker '${session.name}' was lost`);
+    if (this.dispatch?.release(session, this.blamed.get(session) ?? '')) this.serve();
+  }
+
+  /** Holds a fault against the worker, once per stream; many in a row set it aside. */
+  private blame(session: WorkerSession, reason: string): void {
+    if (this.blamed.has(session) || this.closed !== undefined) return;
+    this.blamed.set(session, reason);
+    if (!this.conduct.fault(session.name, performance.now())) return;
+    this.faults.add('workerSetAside');
+    this.notice(`worker '${session.name}' failed again and again and is set aside; last: ${reason}`);
+  }
+
+  private asideObjection(name: string): RejectedMessage | undefined {
+    const seconds = this.conduct.secondsAside(name, performance.now());
+    if (seconds === 0) return undefined;
+    const message = `worker '${name}' failed again and again and is set aside for another ${seconds} s; see the server's log for why`;
+    return new RejectedMessage('setAside', message);
   }
 
   /** One worker's failure is its own; when no other worker comes forward within the grace time, it is the run's. */
   private workerFailed(session: WorkerSession, message: string): void {
     this.joined.delete(session);
+    this.faults.add('workerFailed');
+    this.blame(session, `worker '${session.name}' failed: ${message}`);
     this.log(`worker '${session.name}' failed: ${message}`);
     if (this.failureTimer !== undefined || this.closed !== undefined) return;
     const { failureGraceSeconds = 5 } = this.options;
@@ -255,15 +336,28 @@ export class AggregationServer {
     }, failureGraceSeconds * 1000);
   }
 
+  private notice(line: string): void {
+    (this.options.notice ?? this.options.log)?.(line);
+  }
+
   private log(line: string): void {
     this.options.log?.(line);
   }
 }
 
-/** Half-open connections are noticed: a worker may block its thread in a long training run, but not for ever. */
-const keepalive = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 300_000 };
+/** Half-open connections are noticed (a worker may block its thread in a long training run, but not for ever), idle ones closed. */
+const serverOptions = {
+  'grpc.keepalive_time_ms': 60_000,
+  'grpc.keepalive_timeout_ms': 300_000,
+  'grpc.max_connection_idle_ms': 300_000,
+  // A worker needs one.
+  'grpc.max_concurrent_streams': 4,
+};
 
-function greetingOf({ runId, task, model }: AggregationOptions, layout: ParameterLayout): Greeting {
+function greetingOf(
+  { runId, task, model, silenceSeconds = 60 }: AggregationOptions,
+  layout: ParameterLayout,
+): Greeting {
   const taskJson = JSON.stringify(task);
   if (Buffer.byteLength(taskJson) + runId.length > MAX_MESSAGE_BYTES - 1024) {
     throw new ModelError(
@@ -271,7 +365,7 @@ function greetingOf({ runId, task, model }: AggregationOptions, layout: Paramete
     );
   }
   return {
-    welcome: { runId, taskJson, layoutFingerprint: layout.fingerprint() },
+    welcome: { runId, taskJson, layoutFingerprint: layout.fingerprint(), heartbeatSeconds: silenceSeconds / 4 },
     model: splitPayload(model.onnx),
     sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
   };

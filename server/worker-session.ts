@@ -8,8 +8,12 @@ import type { Welcome } from '../proto/generated/dpfl/v1/Welcome.ts';
 import type { WorkerMessage__Output } from '../proto/generated/dpfl/v1/WorkerMessage.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { StreamWriter } from '../proto/stream-writer.ts';
+import { RejectedMessage } from './faults.ts';
 
 export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
+
+/** Enough to tell workers apart in messages. */
+const MAX_NAME_CHARACTERS = 200;
 
 /** What every worker is sent first, and the size of what it sends back. */
 export interface Greeting {
@@ -21,6 +25,8 @@ export interface Greeting {
 
 /** What a session tells the service. Calls come in the order of the worker's messages. */
 export interface SessionEvents {
+  /** Why a worker of this name is turned away; undefined when it is welcome. */
+  objection(name: string): ProtocolError | undefined;
   /** The worker said Hello. */
   joined(session: WorkerSession): void;
   /** The worker asks for a lease; it has opened the task. */
@@ -37,11 +43,20 @@ export interface SessionEvents {
   gone(session: WorkerSession): void;
 }
 
+const MAX_FAILURE_CHARACTERS = 4000;
+
+/** Without control characters, which could forge lines of the log or move the cursor of a terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
+}
+
 /** The server's end of one worker's stream: handshake, chunks in and out, and the certainty of hearing of its end. */
 export class WorkerSession {
   readonly id: number;
   /** Resolves when the transport is done with the stream. */
   readonly closed: Promise<void>;
+  /** When the worker was last heard of (`performance.now()`). */
+  heard = performance.now();
   /** The round whose parameters the worker holds. */
   parametersRound = -1;
   private readonly call: WorkerStream;
@@ -51,6 +66,8 @@ export class WorkerSession {
   private readonly assembler: PayloadAssembler;
   private workerName: string | undefined;
   private header: ShardHeader__Output | undefined;
+  /** Bytes of the rejected result that may still come. */
+  private unwanted = 0;
   private over = false;
 
   constructor(id: number, call: WorkerStream, greeting: Greeting, events: SessionEvents) {
@@ -59,7 +76,10 @@ export class WorkerSession {
     this.greeting = greeting;
     this.events = events;
     this.writer = new StreamWriter(call);
-    this.assembler = new PayloadAssembler('shard sum', (totalBytes) => totalBytes === greeting.sumBytes);
+    this.assembler = new PayloadAssembler('shard sum', (totalBytes) => {
+      if (totalBytes === greeting.sumBytes) return true;
+      throw new RejectedMessage('wrongSize', `shard sum: ${totalBytes} bytes came where ${greeting.sumBytes} were due`);
+    });
     this.closed = new Promise((resolve) => {
       call.once('cancelled', resolve);
       call.once('close', resolve);
@@ -106,6 +126,7 @@ export class WorkerSession {
   /** A message that breaks the protocol costs its sender the stream, and nobody else anything. */
   private receive(message: WorkerMessage__Output): void {
     if (this.over) return;
+    this.heard = performance.now();
     try {
       this.dispatch(message);
     } catch (error) {
@@ -126,10 +147,13 @@ export class WorkerSession {
       this.events.ready(this);
     } else if (message.shardHeader) {
       this.header = this.events.wants(this, message.shardHeader) ? message.shardHeader : undefined;
+      this.unwanted = this.header === undefined ? this.greeting.sumBytes : 0;
     } else if (message.shardChunk) {
       this.collect(message.shardChunk);
+    } else if (message.heartbeat) {
+      return;
     } else if (message.failure) {
-      this.events.failed(this, message.failure.message);
+      this.events.failed(this, printable(message.failure.message).slice(0, MAX_FAILURE_CHARACTERS));
       void this.leave();
     } else {
       throw new ProtocolError('a worker message without a body, or of a newer version');
@@ -140,14 +164,21 @@ export class WorkerSession {
     if (hello.protocolVersion !== PROTOCOL_VERSION) {
       this.refuse(
         status.FAILED_PRECONDITION,
-        new ProtocolError(
-          `worker '${hello.name}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
+        new RejectedMessage(
+          'wrongVersion',
+          `worker '${printable(hello.name)}' speaks protocol version ${hello.protocolVersion} and this server ${PROTOCOL_VERSION}; install the same dpfl version on both`,
         ),
       );
       return;
     }
-    if (this.workerName !== undefined) throw new ProtocolError(`worker '${hello.name}' said Hello twice`);
-    this.workerName = hello.name || `worker ${this.id}`;
+    if (this.workerName !== undefined) throw new ProtocolError(`worker '${this.name}' said Hello twice`);
+    const name = printable(hello.name).slice(0, MAX_NAME_CHARACTERS) || `worker ${this.id}`;
+    const objection = this.events.objection(name);
+    if (objection !== undefined) {
+      this.refuse(status.FAILED_PRECONDITION, objection);
+      return;
+    }
+    this.workerName = name;
     this.events.joined(this);
     void this.welcome();
   }
@@ -159,7 +190,12 @@ export class WorkerSession {
   }
 
   private collect(chunk: PayloadChunk): void {
-    if (this.header === undefined) return;
+    if (this.header === undefined) {
+      this.unwanted -= chunk.data.byteLength;
+      if (this.unwanted < 0 || chunk.data.byteLength === 0)
+        throw new ProtocolError('a chunk came without its shard header');
+      return;
+    }
     const sum = this.assembler.add(chunk);
     if (sum === undefined) return;
     const header = this.header;

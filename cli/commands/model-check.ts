@@ -1,9 +1,17 @@
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
+import type { AdaptationOptions } from '../adapted-model-file.ts';
+import { ADAPTATION_EXAMPLE, addAdaptationOptions } from './adaptation-options.ts';
+
+interface CheckOptions extends AdaptationOptions {
+  readonly batchSize: number;
+  readonly length: number;
+  readonly json?: boolean;
+}
 
 /** `dpfl model check <file>`: trainable or not, and what a training step costs. */
 export function addCheckCommand(model: Command): void {
-  model
+  const command = model
     .command('check')
     .argument('<file>', 'ONNX file')
     .option('--batch-size <n>', 'examples of a mini-batch', positiveInteger, 10)
@@ -13,7 +21,8 @@ export function addCheckCommand(model: Command): void {
       positiveInteger,
       100,
     )
-    .option('--json', 'print JSON on stdout')
+    .option('--json', 'print JSON on stdout');
+  addAdaptationOptions(command)
     .summary('trainable or not; memory and compute of a training step')
     .description(
       'Says whether dpfl can train every weight of an ONNX model, lists every node that stands in the way, and estimates the ' +
@@ -24,11 +33,12 @@ export function addCheckCommand(model: Command): void {
       `
 Examples:
   $ dpfl model check model.onnx
-  $ dpfl model check model.onnx --batch-size 4 --length 600 --json`,
+  $ dpfl model check model.onnx --batch-size 4 --length 600 --json
+  $ dpfl model check model.onnx ${ADAPTATION_EXAMPLE}`,
     )
-    .action(async (file: string, options: { batchSize: number; length: number; json?: boolean }) => {
+    .action(async (file: string, options: CheckOptions) => {
       const { checkModelFile, checkText } = await import('../check-model.ts');
-      const check = checkModelFile(file, { batch: options.batchSize, length: options.length });
+      const check = checkModelFile(file, { batch: options.batchSize, length: options.length }, options);
       process.stdout.write(options.json ? `${JSON.stringify(check, null, 2)}\n` : checkText(check));
     });
 }

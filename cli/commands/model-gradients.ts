@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
+import type { AdaptationOptions } from '../adapted-model-file.ts';
+import { addAdaptationOptions } from './adaptation-options.ts';
 
 /** `dpfl model grad <file>`: loss and gradients of one batch, to compare with another framework. */
 export function addGradientsCommand(model: Command): void {
-  model
+  const command = model
     .command('grad')
     .argument('<file>', 'ONNX file')
     .requiredOption('--case <file>', 'JSON file with the inputs, the loss and its target')
-    .option('-o, --output <file>', 'write the JSON here instead of to stdout')
+    .option('-o, --output <file>', 'write the JSON here instead of to stdout');
+  addAdaptationOptions(command, true)
     .summary('loss and gradients of one batch, to compare with another framework')
     .description(
       'Runs one forward and backward pass and writes the loss and the gradient of every trainable tensor as JSON.\n\n' +
@@ -22,9 +25,9 @@ Examples:
   $ dpfl model grad model.onnx --case case.json
   $ dpfl model grad model.onnx --case case.json -o out.json`,
     )
-    .action(async (file: string, options: { case: string; output?: string }) => {
+    .action(async (file: string, options: AdaptationOptions & { case: string; output?: string }) => {
       const { modelGradientsOfFiles } = await import('../model-gradients.ts');
-      const text = `${JSON.stringify(await modelGradientsOfFiles(file, options.case))}\n`;
+      const text = `${JSON.stringify(await modelGradientsOfFiles(file, options.case, options))}\n`;
       if (!options.output) {
         process.stdout.write(text);
         return;

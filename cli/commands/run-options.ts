@@ -7,6 +7,7 @@ export interface RunOptions {
   readonly output?: string;
   readonly resume?: string;
   readonly json?: boolean;
+  readonly waitForWorkers?: string;
 }
 
 /** Adds `--set`, `--output`, `--resume` and `--json` to a command. */
@@ -15,6 +16,10 @@ export function addRunOptions(command: Command): Command {
     .option('--set <key=value>', 'change one key of the file: dotted key, YAML value; repeatable', collect)
     .option('--output <dir>', 'parent of the run directory (the key output)')
     .option('--resume <run dir>', 'continue a stopped run from its last checkpoint; takes the place of <config>')
+    .option(
+      '--wait-for-workers <seconds>',
+      'end the run when no worker is connected for this long (the key federation.waitForWorkersSeconds)',
+    )
     .option('--json', 'print one JSON object on stdout when the run ends (progress stays on stderr)');
 }
 
@@ -33,7 +38,16 @@ export const OVERRIDE_HELP = `
                                                  paths in the file to the file`;
 
 /** Keys that may differ when a run is continued; the server refuses all others (server/config-hash.ts). */
-const RESUMABLE_KEYS = ['federation.rounds', 'federation.workers', 'evaluation', 'checkpoint', 'privacy.extrapolate'];
+const RESUMABLE_KEYS = [
+  'federation.rounds',
+  'federation.workers',
+  'federation.leaseSeconds',
+  'federation.silenceSeconds',
+  'federation.waitForWorkersSeconds',
+  'evaluation',
+  'checkpoint',
+  'privacy.extrapolate',
+];
 
 /**
  * Which configuration file to read and how to change it.
@@ -41,7 +55,11 @@ const RESUMABLE_KEYS = ['federation.rounds', 'federation.workers', 'evaluation',
  * @throws ConfigError unless exactly one of `config` and `--resume` is given, or when `--set` would change a resumed run
  */
 export function configSource(config: string | undefined, options: RunOptions): { file: string; overrides: string[] } {
-  const changes = options.set ?? [];
+  const waiting = options.waitForWorkers;
+  const changes = [
+    ...(options.set ?? []),
+    ...(waiting === undefined ? [] : [`federation.waitForWorkersSeconds=${waiting}`]),
+  ];
   if (options.resume === undefined) {
     if (config === undefined) throw new ConfigError('no configuration given; name a YAML file, or --resume <run dir>');
     // JSON strings are YAML strings, whatever characters the directory name has

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { addRunOptions, OVERRIDE_HELP, type RunOptions } from './run-options.ts';
+import { addSecurityOptions, type SecurityOptions } from './security-options.ts';
 
 /** `dpfl server <config> --listen host:port`: the same run, with workers that connect over the network. */
 export function addServerCommand(program: Command): void {
@@ -12,20 +13,23 @@ export function addServerCommand(program: Command): void {
       'Runs the server of a federated training and waits for workers (dpfl worker) to connect. ' +
         'Workers may join, leave and die at any time; the trained model is the same whatever they do.',
     );
-  addRunOptions(command)
+  addSecurityOptions(addRunOptions(command))
     .addHelpText(
       'after',
       `
 Examples:
-  $ dpfl server configs/quickstart.yaml --listen 0.0.0.0:50051
-  $ dpfl worker --server trainer.local:50051              (on each other machine)
-  $ dpfl server --listen 0.0.0.0:50051 --resume runs/quickstart-001
+  $ dpfl server configs/quickstart.yaml --listen 127.0.0.1:50051
+  $ dpfl certs --host trainer.local
+  $ dpfl server configs/quickstart.yaml --listen 0.0.0.0:50051 --tls certs/server
+  $ dpfl worker --server trainer.local:50051 --tls certs/worker --token-file worker.token   (on each other machine)
+  $ dpfl server --listen 0.0.0.0:50051 --tls certs/server --resume runs/quickstart-001
 
-Traffic is neither encrypted nor authenticated: listen on a trusted network only.
+On an address that other machines can reach, workers need a certificate (mutual TLS) and the run's token. Without
+--token-file and DPFL_TOKEN the server makes one for this run, in the file worker.token of the run directory.
 ${OVERRIDE_HELP}`,
     )
-    .action(async (config: string | undefined, options: RunOptions & { listen: string }) => {
+    .action(async (config: string | undefined, options: RunOptions & SecurityOptions & { listen: string }) => {
       const { train } = await import('../train.ts');
-      await train(config, options, options.listen);
+      await train(config, options, options);
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { addSecurityOptions, type SecurityOptions } from './security-options.ts';
 
-export interface WorkerCommandOptions {
+export interface WorkerCommandOptions extends SecurityOptions {
   readonly server: string;
   readonly dataPath?: string;
   readonly name?: string;
@@ -8,7 +9,7 @@ export interface WorkerCommandOptions {
 
 /** `dpfl worker --server host:port`: trains simulated clients for a server until its run is over. */
 export function addWorkerCommand(program: Command): void {
-  program
+  const command = program
     .command('worker')
     .requiredOption('--server <host:port>', 'address of a running dpfl server')
     .option('--data-path <dir>', "where this machine keeps the data set, instead of the server's data.path")
@@ -17,13 +18,14 @@ export function addWorkerCommand(program: Command): void {
     .description(
       'Connects to a dpfl server, trains the simulated clients it is given and returns their clipped sum. ' +
         'Everything it must know comes from the server; it exits when the run is over. Start one per core.',
-    )
+    );
+  addSecurityOptions(command)
     .addHelpText(
       'after',
       `
 Examples:
   $ dpfl worker --server localhost:50051
-  $ dpfl worker --server trainer.local:50051 --data-path /data/fsdd --name rack3-core7`,
+  $ dpfl worker --server trainer.local:50051 --tls certs/worker --token-file worker.token --data-path /data/fsdd`,
     )
     .action(async (options: WorkerCommandOptions) => {
       const { serveClients } = await import('../serve-clients.ts');

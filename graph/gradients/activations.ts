@@ -53,8 +53,9 @@ const oneMinusSquare = ({ b, y }: GradientContext) => sub(b, b.scalar(1), mul(b,
 /** d/dx of x·Φ(x) (exact) or of its tanh approximation. */
 function geluSlope(context: GradientContext): string {
   const { b, x, node } = context;
-  const input = x(0);
   if (stringAttribute(node, 'approximate', 'none') === 'tanh') {
+    // Beyond 10 the slope is 0 or 1 in float32, and powers of x overflow.
+    const input = b.op('Clip', [x(0), b.scalar(-10), b.scalar(10)]);
     const square = mul(b, input, input);
     const inner = mul(b, scale(b, input, Math.sqrt(2 / Math.PI)), add(b, b.scalar(1), scale(b, square, 0.044715)));
     const tanh = b.op('Tanh', [inner]);
@@ -63,7 +64,7 @@ function geluSlope(context: GradientContext): string {
     return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
   }
   // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π. The forward pass shares erf u (rewrites/shared-gelu.ts).
-  const u = scale(b, input, Math.SQRT1_2);
+  const u = scale(b, x(0), Math.SQRT1_2);
   const cumulative = b.op('HardSigmoid', [b.op('Erf', [u])], { alpha: float(0.5), beta: float(0.5) });
   const bell = b.op('Exp', [b.op('Neg', [mul(b, u, u)])]);
   return add(b, cumulative, mul(b, scale(b, u, 1 / Math.sqrt(Math.PI)), bell));

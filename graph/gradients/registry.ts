@@ -7,6 +7,9 @@ import { movementRules } from './movement.ts';
 import { normalisationRules } from './normalisation.ts';
 import { poolingRules } from './pooling.ts';
 import { rearrangementRules } from './rearrangement.ts';
+import { gruRule } from './recurrent/gru.ts';
+import { lstmRule } from './recurrent/lstm.ts';
+import { rnnRule } from './recurrent/rnn.ts';
 import { reductionRules } from './reductions.ts';
 import { resizeRules } from './resize.ts';
 import type { GradientRule } from './rule.ts';
@@ -25,6 +28,7 @@ const families = [
   indexingRules,
   rearrangementRules,
   resizeRules,
+  [lstmRule, gruRule, rnnRule],
 ];
 
 const rules = new Map<string, GradientRule>(families.flat().map((rule) => [rule.op, rule]));

@@ -27,7 +27,8 @@ export function replacing(match: Match): Rewrite {
     const view = viewOf(b, outputs);
     for (const node of b.nodes.splice(0)) {
       const write = match(node, view);
-      if (write) write();
+      // What stands in a node's place is named after what the node was for.
+      if (write) b.within(node.name.slice(0, Math.max(0, node.name.lastIndexOf('/'))), write);
       else b.nodes.push(node);
     }
   };

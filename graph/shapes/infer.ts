@@ -4,6 +4,7 @@ import type { Inferred, ShapeRule } from './context.ts';
 import { elementwiseShapes } from './elementwise.ts';
 import { matrixShapes } from './matrix.ts';
 import { movementShapes } from './movement.ts';
+import { recurrentShapes } from './recurrent.ts';
 import { reductionShapes } from './reductions.ts';
 import { windowShapes } from './windows.ts';
 
@@ -15,7 +16,14 @@ export interface KnownValues {
 }
 
 const rules = new Map<string, ShapeRule>(
-  Object.entries({ ...elementwiseShapes, ...matrixShapes, ...movementShapes, ...reductionShapes, ...windowShapes }),
+  Object.entries({
+    ...elementwiseShapes,
+    ...matrixShapes,
+    ...movementShapes,
+    ...recurrentShapes,
+    ...reductionShapes,
+    ...windowShapes,
+  }),
 );
 
 /** Whether the types of this operator's outputs can be inferred. */

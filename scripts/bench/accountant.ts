@@ -1,5 +1,5 @@
 import { PAPER_ROWS } from '../../cli/paper-table.ts';
-import type { PrivacyEvent } from '../../privacy/ledger.ts';
+import type { PrivacyEvent } from '../../privacy/events.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 

@@ -50,15 +50,6 @@ class Writer {
 
 const image = (shape: readonly number[]): Value => ({ name: 'image', dtype: 'float32', shape: ['batch', ...shape] });
 
-/** Pixels, one hidden layer with ReLU, classes. */
-export function buildMlp(pixels: readonly number[], hidden: number, classes: number): Model {
-  const w = new Writer();
-  const size = pixels.reduce((product, dim) => product * dim, 1);
-  const flat = w.op('Flatten', 'flatten', ['image'], { axis: int(1) });
-  const activated = w.op('Relu', 'relu', [w.dense('dense', flat, size, hidden)]);
-  return w.model(image(pixels), w.dense('output', activated, hidden, classes), classes);
-}
-
 /** ResNet (He et al. 2016) for 32×32 images: a 3×3 stem, four stages of `blocks` residual blocks of doubling width, GroupNorm for BatchNorm. */
 export function buildResNet(width: number, blocks: readonly number[], classes: number): Model {
   const w = new Writer();

@@ -1,15 +1,7 @@
-"""The models of scripts/bench/networks.ts in PyTorch."""
+"""The ResNet of scripts/bench/networks.ts in PyTorch."""
 
 from torch import nn
 from torch.nn import functional as F
-
-
-class Mlp(nn.Sequential):
-    def __init__(self, pixels, hidden, classes):
-        super().__init__(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-
-    def loss(self, batch):
-        return F.cross_entropy(self(batch["image"]), batch["label"])
 
 
 class Convolution(nn.Sequential):

@@ -1,4 +1,4 @@
-"""The PyTorch side of `npm run bench -- step`: times one client's local training on request, one JSON line per request on stdin."""
+"""The PyTorch side of `npm run bench -- step` and `-- round`: times one client's local training on request, one JSON line per request on stdin."""
 
 import json
 import pathlib
@@ -9,8 +9,8 @@ import torch
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
-from reference_models import Cnn, TransformerCtc, local_step  # noqa: E402
-from pytorch_networks import Mlp, ResNet  # noqa: E402
+from pytorch_networks import ResNet  # noqa: E402
+from reference_models import Cnn, Mlp, TransformerCtc, local_step  # noqa: E402
 
 LEARNING_RATE = 0.01
 MAX_GRADIENT_NORM = 1.0
@@ -18,23 +18,23 @@ MAX_GRADIENT_NORM = 1.0
 
 IMAGE_MODELS = {
     "cnn": lambda s: Cnn(s["imageShape"], s["channels"], s["hidden"], s["classes"]),
-    "mlp": lambda s: Mlp(**s),
-    "resnet": lambda s: ResNet(**s),
+    "mlp": lambda s: Mlp(s["imageShape"], s["hidden"], s["classes"]),
+    "resnet": lambda s: ResNet(s["width"], s["blocks"], s["classes"]),
 }
 
 
 class Client:
     """A model and a client's examples; `train` takes `steps` steps over shuffled batches of them."""
 
-    def __init__(self, kind, settings, batchSize, steps, frames=0, labels=0, imageShape=(), classes=0):
+    def __init__(self, kind, settings, batchSize, steps, frames=0, labels=0, maxGradientNorm=MAX_GRADIENT_NORM):
         torch.manual_seed(1)
-        self.batch_size, self.steps = batchSize, steps
+        self.batch_size, self.steps, self.max_gradient_norm = batchSize, steps, maxGradientNorm
         count = batchSize * steps
         if kind in IMAGE_MODELS:
             self.model = IMAGE_MODELS[kind](settings)
             self.fields = {
-                "image": torch.rand(count, *imageShape) * 2 - 1,
-                "label": torch.randint(classes, (count,)),
+                "image": torch.rand(count, *settings["imageShape"]) * 2 - 1,
+                "label": torch.randint(settings["classes"], (count,)),
             }
         else:
             self.model = TransformerCtc(**settings)
@@ -47,14 +47,14 @@ class Client:
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=LEARNING_RATE)
 
     def train(self):
-        """Milliseconds of processor time of one client's local training."""
-        start = time.process_time()
+        """Milliseconds of one client's local training: on the clock, and of processor time."""
+        clock, processor = time.perf_counter(), time.process_time()
         order = torch.randperm(self.batch_size * self.steps)
         losses = 0.0
         for chosen in order.split(self.batch_size):
             batch = {name: field[chosen] for name, field in self.fields.items()}
-            losses += local_step(self.model, self.optimizer, batch, MAX_GRADIENT_NORM).item()
-        return (time.process_time() - start) * 1000
+            losses += local_step(self.model, self.optimizer, batch, self.max_gradient_norm).item()
+        return {"wall": (time.perf_counter() - clock) * 1000, "processor": (time.process_time() - processor) * 1000}
 
 
 def main():

@@ -22,9 +22,9 @@ const workloads = {
 /**
  * Milliseconds of processor time (of all threads) per local SGD step (batch, forward, loss, backward, clipping to C_loc = 1, update) on one thread. Where PyTorch is installed,
  * runs of both alternate, so that a busy machine slows both alike; the ratio is the median over pairs of runs.
- * @param only name of the one workload to run; all by default
+ * @param names workloads to run; none: all
  */
-export async function benchStep(only?: string): Promise<void> {
+export async function benchStep(names: readonly string[]): Promise<void> {
   const pytorch = await PyTorch.start();
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.versions.node}`;
   console.log(
@@ -36,7 +36,7 @@ export async function benchStep(only?: string): Promise<void> {
   );
   try {
     for (const [name, workload] of Object.entries(workloads)) {
-      if (only === undefined || only === name) await compare(workload(), pytorch);
+      if (names.length === 0 || names.includes(name)) await compare(workload(), pytorch);
     }
   } finally {
     pytorch?.close();
@@ -44,14 +44,14 @@ export async function benchStep(only?: string): Promise<void> {
 }
 
 async function compare(workload: Workload, pytorch: PyTorch | undefined): Promise<void> {
-  const time = await prepare(workload);
+  const time = await timeOfClient(workload);
   await pytorch?.prepare(workload.pytorch);
   const [ours, theirs]: [number[], number[]] = [[], []];
   const deadline = performance.now() + 1000 * seconds;
   const enough = () => ours.length >= fewest && (ours.length >= most || performance.now() > deadline);
   for (let round = 0; !enough(); round++) {
     const mine = await time(round);
-    const other = await pytorch?.time();
+    const other = await pytorch?.processorTime();
     if (round < warmUps) continue;
     ours.push(mine / workload.steps);
     if (other !== undefined) theirs.push(other / workload.steps);
@@ -65,7 +65,7 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
 }
 
 /** A function that trains the client once and returns the milliseconds of processor time it took. */
-async function prepare({ model, objective, title, batchSize, steps, examples }: Workload) {
+export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
   const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, objective, title)));
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });

@@ -2,9 +2,10 @@ import type { ExampleBatch, TensorData } from '../../data/dataset.ts';
 import type { Objective } from '../../graph/binding.ts';
 import type { Model } from '../../graph/ir.ts';
 import { buildCnn } from '../../models/cnn.ts';
+import { buildMlp } from '../../models/mlp.ts';
 import { buildTransformerCtc } from '../../models/transformer-ctc.ts';
 import { namedStream, type RandomStream } from '../../random/stream.ts';
-import { buildMlp, buildResNet } from './networks.ts';
+import { buildResNet } from './networks.ts';
 
 /** One client's local training: `steps` steps over as many batches of its own examples. */
 export interface Workload {
@@ -51,7 +52,7 @@ function imageWorkload(
         label: integers([count], () => stream.integer(classes)),
       },
     },
-    pytorch: { ...pytorch, imageShape, classes, batchSize, steps },
+    pytorch: { ...pytorch, batchSize, steps },
   };
 }
 
@@ -65,28 +66,24 @@ interface ImageSettings {
 /** The CIFAR-10 model of pfl-research, 32×32×3 images. */
 export function cnnWorkload(batchSize = 10): Workload {
   const settings = { channels: [32, 64], hidden: 128, imageShape: [3, 32, 32] as const, classes: 10 };
-  const { imageShape, classes } = settings;
   const model = buildCnn({ kind: 'cnn', ...settings }, 1);
-  return imageWorkload('simple_cnn', model, { batchSize, imageShape, classes, pytorch: { kind: 'cnn', settings } });
+  return imageWorkload('simple_cnn', model, { batchSize, ...settings, pytorch: { kind: 'cnn', settings } });
 }
 
 /** One hidden layer of 200 on 28×28 images. */
 export function mlpWorkload(batchSize = 10): Workload {
-  const settings = { pixels: 784, hidden: 200, classes: 10 };
-  const [imageShape, classes] = [[1, 28, 28] as const, settings.classes];
-  const model = buildMlp(imageShape, settings.hidden, classes);
-  return imageWorkload('MLP 784-200-10', model, { batchSize, imageShape, classes, pytorch: { kind: 'mlp', settings } });
+  const settings = { imageShape: [1, 28, 28] as const, hidden: [200], classes: 10 };
+  const model = buildMlp({ kind: 'mlp', ...settings }, 1);
+  return imageWorkload('MLP 784-200-10', model, { batchSize, ...settings, pytorch: { kind: 'mlp', settings } });
 }
 
 /** ResNet-18 with GroupNorm and a 3×3 stem on 32×32×3 images. */
 export function resNetWorkload(batchSize = 10): Workload {
-  const settings = { width: 64, blocks: [2, 2, 2, 2], classes: 10 };
-  const [imageShape, classes] = [[3, 32, 32] as const, settings.classes];
-  const model = buildResNet(settings.width, settings.blocks, classes);
+  const settings = { width: 64, blocks: [2, 2, 2, 2], imageShape: [3, 32, 32] as const, classes: 10 };
+  const model = buildResNet(settings.width, settings.blocks, settings.classes);
   return imageWorkload('ResNet-18-GN 32×32', model, {
     batchSize,
-    imageShape,
-    classes,
+    ...settings,
     pytorch: { kind: 'resnet', settings },
   });
 }

@@ -6,7 +6,7 @@ import { expect, test } from '@jest/globals';
 import { checkModelFile, checkText } from '../../cli/check-model.ts';
 import { compileModelFile } from '../../cli/compile-model.ts';
 import { float32Tensor, type Model } from '../../graph/ir.ts';
-import { decodeModel } from '../../graph/onnx/read.ts';
+import { decodeModel, readModelFile } from '../../graph/onnx/read.ts';
 import { encodeModel } from '../../graph/onnx/write.ts';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/models/${name}`, import.meta.url));
@@ -55,12 +55,25 @@ test('a model that cannot be trained: every node in the way, in one line', () =>
 });
 
 test.each([
-  ['resnet-group-norm.opset13.onnx', 'data/image'],
+  ['resnet18-group-norm.opset13.onnx', 'data/image'],
   ['wav2letter.opset13.onnx', 'data/features'],
 ])('%s compiles into a training step whose nodes say what they are the gradient of', (name, field) => {
   const { graph } = decodeModel(compileModelFile(fixture(name)), 'step.onnx');
   expect(graph.inputs.map((input) => input.name)).toContain(field);
   const body = graph.nodes.find(({ op }) => op === 'Loop')!.attributes.body;
   const names = body?.kind === 'graph' ? body.value.nodes.map((node) => node.name) : [];
-  expect(names.filter((each) => each.startsWith('grad/')).length).toBeGreaterThan(10);
+  const forward = readModelFile(fixture(name));
+  const subjects = [...forward.graph.nodes.map((node) => node.name), ...forward.weights.map((w) => `weights/${w}`)];
+  const backward = names.filter((each) => each.startsWith('grad/'));
+  expect(backward.length).toBeGreaterThan(10);
+  // Gradients of a node's inputs, or the sum of a value's gradients; parts of a node that was taken apart have its name, too.
+  const saysOfWhat = (name: string) =>
+    subjects.some((subject) =>
+      ['', 'sum/', 'forward/', 'sum/forward/'].some((how) => name.startsWith(`grad/${how}${subject}`)),
+    );
+  expect(backward.filter((name) => !saysOfWhat(name))).toEqual([]);
+  const steps = forward.weights.map((layer) => `update/${layer}/`);
+  for (const step of steps) expect(names.filter((each) => each.startsWith(step)).length).toBeGreaterThan(0);
+  // No node is called after its operator alone.
+  expect(names.filter((each) => /^[A-Z][A-Za-z]*(_\d+)?$/.test(each))).toEqual([]);
 });

@@ -8,8 +8,10 @@ test('a manifest holds the facts, the time, the versions and the machine, all as
     dataset: 'Digits.',
     model: 'cnn',
     parameters: 5,
+    frozenParameters: 2,
     dataFingerprint: 'f',
     layout: 'ab',
+    modelFingerprint: 'cd',
   };
   const manifest = runManifest(facts, new Date('2026-01-02T03:04:05Z'));
   expect(manifest).toMatchObject({ ...facts, started: '2026-01-02T03:04:05.000Z', node: process.version });

@@ -11,6 +11,7 @@ import { splitPayload } from '../../proto/chunks.ts';
 import type { ServerMessage } from '../../proto/generated/dpfl/v1/ServerMessage.ts';
 import type { WorkerMessage__Output } from '../../proto/generated/dpfl/v1/WorkerMessage.ts';
 import { Aggregation } from '../../proto/load.ts';
+import type { AggregationServer } from '../../server/service.ts';
 import { fakeContext, layers, parameters, startServer, task } from '../support/wire.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -46,6 +47,11 @@ async function scripted(
   return `127.0.0.1:${port}`;
 }
 
+/** The server's end without Finished. */
+function crash(server: AggregationServer): void {
+  (server as unknown as { listener: { destroy(): void } }).listener.destroy();
+}
+
 const welcome = {
   runId: 'r',
   taskJson: JSON.stringify(task),
@@ -78,10 +84,10 @@ describe('runWorker', () => {
     const worker = runWorker({ ...quick, server: listen, reconnectSeconds: 1 });
     await first.runRound(1, parameters(), [[1]], () => undefined);
     // Dies without Finished.
-    await (first as unknown as { server: Server }).server.forceShutdown();
+    crash(first);
     const second = await startServer({ listen, runId: 'run-b' });
     await second.runRound(1, parameters(), [[1], [2]], () => undefined);
-    await (second as unknown as { server: Server }).server.forceShutdown();
+    crash(second);
     await expect(worker).rejects.toThrow(/gave up after 1 s/);
     await Promise.all([first.close(), second.close()]);
   });

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Command, describeBuilt, dpfl, endCommands } from '../support/command-line.ts';
 import { listening } from './support/listening.ts';
@@ -27,6 +28,8 @@ describeBuilt('dpfl --resume', () => {
     report = timeless(join(directory, 'runs', 'tiny-001'));
   }, PATIENCE);
   afterAll(cleanUp);
+
+  const lives = (pid: string) => existsSync(`/proc/${pid}`);
 
   /** The report without what depends on the clock. */
   function timeless(run: string): string {
@@ -77,6 +80,21 @@ describeBuilt('dpfl --resume', () => {
       expect(outcomeOf(run)).toEqual(expected);
       expect(timeless(run)).toBe(report);
       expect(Object.keys(fingerprints(run))).toEqual(Object.keys(fingerprints(join(directory, 'runs', 'tiny-001'))));
+    },
+    PATIENCE,
+  );
+
+  (process.platform === 'linux' ? test : test.skip)(
+    'the workers of a run that was killed end by themselves',
+    async () => {
+      const command = new Command(['run', 'tiny.yaml', '--output', 'orphaned'], { cwd: directory });
+      await command.line(/^round 0\/3/m);
+      const children = readFileSync(`/proc/${command.pid}/task/${command.pid}/children`, 'utf8').trim().split(' ');
+      expect(children).toHaveLength(2);
+      command.kill('SIGKILL');
+      await command.ended;
+      for (const deadline = Date.now() + 5000; Date.now() < deadline && children.some(lives); ) await sleep(20);
+      expect(children.filter(lives)).toEqual([]);
     },
     PATIENCE,
   );

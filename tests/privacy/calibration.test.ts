@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { calibrateNoiseMultiplier } from '../../privacy/calibration.ts';
-import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 
 const accountant = new RdpAccountant();

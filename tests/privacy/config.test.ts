@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
-import { gaussian, poissonSampled } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled } from '../../privacy/events.ts';
 
 const minimal = { clipping: { mode: 'dim', bound: 0.1 }, noise: { multiplier: 0.5 } };
 
@@ -76,6 +76,7 @@ describe('resolvePrivacy', () => {
       sigmaDp: 0.5 / 800,
       sigmaClient: 0.5 / Math.sqrt(800),
       standardDeviation: 0.05,
+      noiseGroups: undefined,
       delta: 1e-9,
       roundEvent: poissonSampled(0.0008, gaussian(0.5)),
       warnings: [],

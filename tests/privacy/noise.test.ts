@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { ExactGrid } from '../../params/grid.ts';
 import { ParameterLayout } from '../../params/layout.ts';
-import { cryptographicNoise, GaussianMechanism, noNoise, seededNoise } from '../../privacy/noise.ts';
+import { cryptographicNoise, IndependentNoise, type NoiseStreams, noNoise, seededNoise } from '../../privacy/noise.ts';
 
 const layout = new ParameterLayout([
   { name: 'large', shape: [200, 100] },
@@ -12,9 +12,13 @@ const z = 0.7;
 const C = 0.25;
 const grid = ExactGrid.forSum(C, 1100);
 
+function gaussian(std: number, streams: NoiseStreams): IndependentNoise {
+  return new IndependentNoise('gaussian', layout, grid, [std, std], streams);
+}
+
 function released(seed: number | string, round: number): Float64Array {
   const sum = new Float64Array(layout.size);
-  new GaussianMechanism(layout, grid, z * C, seededNoise(seed)).addTo(sum, round);
+  gaussian(z * C, seededNoise(seed)).addTo(sum, round);
   return sum;
 }
 
@@ -40,7 +44,7 @@ describe('Gaussian mechanism on the grid', () => {
   test('the std of one coordinate across rounds is z·C as well', () => {
     const rounds = 4000;
     const tiny = new ParameterLayout([{ name: 'w', shape: [2] }]);
-    const mechanism = new GaussianMechanism(tiny, grid, z * C, seededNoise(3));
+    const mechanism = new IndependentNoise('gaussian', tiny, grid, [z * C], seededNoise(3));
     const values = Float64Array.from({ length: rounds }, (_, t) => {
       const sum = new Float64Array(2);
       mechanism.addTo(sum, t + 1);
@@ -55,7 +59,7 @@ describe('Gaussian mechanism on the grid', () => {
     const noise = released(5, 2);
     expect(noise.every(Number.isSafeInteger)).toBe(true);
     const sum = new Float64Array(layout.size).fill(12345);
-    new GaussianMechanism(layout, grid, z * C, seededNoise(5)).addTo(sum, 2);
+    gaussian(z * C, seededNoise(5)).addTo(sum, 2);
     expect(sum).toEqual(noise.map((value) => value + 12345));
   });
 
@@ -66,9 +70,9 @@ describe('Gaussian mechanism on the grid', () => {
 
   test('refuses a std of zero, negative or not finite, and a sum of another length', () => {
     for (const std of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(() => new GaussianMechanism(layout, grid, std, seededNoise(1))).toThrow('privacy.mechanism: none');
+      expect(() => gaussian(std, seededNoise(1))).toThrow('privacy.mechanism: none');
     }
-    const mechanism = new GaussianMechanism(layout, grid, 1, seededNoise(1));
+    const mechanism = gaussian(1, seededNoise(1));
     expect(() => mechanism.addTo(new Float64Array(3), 1)).toThrow(PrivacyError);
   });
 
@@ -97,12 +101,12 @@ describe('mistakes of others', () => {
 
   test('an empty Poisson cohort skips noise: its zero sum is released with the full noise', () => {
     const empty = new Float64Array(layout.size);
-    new GaussianMechanism(layout, grid, z * C, seededNoise(8)).addTo(empty, 1);
+    gaussian(z * C, seededNoise(8)).addTo(empty, 1);
     expect(Math.abs(standardDeviation(empty) / (z * C) - 1)).toBeLessThan(4 / Math.sqrt(2 * layout.size));
   });
 
   test('cryptographic noise has the same std and never repeats, not even for the same round', () => {
-    const mechanism = new GaussianMechanism(layout, grid, z * C, cryptographicNoise());
+    const mechanism = gaussian(z * C, cryptographicNoise());
     const first = new Float64Array(layout.size);
     const second = new Float64Array(layout.size);
     mechanism.addTo(first, 1);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { PAPER_ORDERS, RdpAccountant } from '../../privacy/rdp-accountant.ts';
 
 const DELTA = 1e-9;

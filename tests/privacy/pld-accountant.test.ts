@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
-import { composed, gaussian, ledgerEntry, nonPrivate, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
+import { composed, gaussian, nonPrivate, poissonSampled, selfComposed } from '../../privacy/events.ts';
+import { ledgerEntry } from '../../privacy/ledger.ts';
 import { logErfc } from '../../privacy/log-erfc.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';

@@ -3,12 +3,12 @@ import { PrivacyError } from '../../errors.ts';
 import {
   composed,
   gaussian,
-  ledgerEntry,
   nonPrivate,
   type PrivacyEvent,
   poissonSampled,
   selfComposed,
-} from '../../privacy/ledger.ts';
+} from '../../privacy/events.ts';
+import { ledgerEntry } from '../../privacy/ledger.ts';
 import { rdpSampledGaussian } from '../../privacy/rdp.ts';
 import { OPACUS_ORDERS, PAPER_ORDERS, RdpAccountant } from '../../privacy/rdp-accountant.ts';
 
@@ -94,7 +94,7 @@ describe('monotonicity', () => {
 
 describe('supports', () => {
   test.each<[PrivacyEvent, string]>([
-    [poissonSampled(0.1, selfComposed(gaussian(1), 2)), "event.event: 'selfComposed' under Poisson sampling"],
+    [poissonSampled(0.1, selfComposed(step, 2)), "event.event: 'selfComposed' under Poisson sampling"],
     [composed([step, poissonSampled(0.1, nonPrivate('x'))]), "event.events[1].event: 'nonPrivate' under Poisson"],
     [selfComposed(composed([poissonSampled(0.1, step)]), 3), "event.event.events[0].event: 'poissonSampled' under"],
   ])('names the part that it cannot account (%#), before anything is added', (event, path) => {

@@ -13,6 +13,14 @@ export interface ReferenceRecord {
     readonly steps: number;
     readonly delta: number;
     readonly target_epsilon: number;
+    readonly scale_over_sensitivity: number;
+    readonly n: number;
+    readonly participations: number;
+    readonly max_participations: number;
+    readonly min_separation: number;
+    readonly noise_std_over_clip: number;
+    readonly step_counts: number | readonly number[];
+    readonly epochs: number;
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { calibrateNoiseMultiplier } from '../../privacy/calibration.ts';
-import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { OPACUS_ORDERS, PAPER_ORDERS, RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { present, type ReferenceRecord, records } from './reference-values.ts';
 

@@ -83,5 +83,21 @@ describe('training sections', () => {
       clientsPerSecond: 5,
     });
     expect(timingSection([]).clientsPerSecond).toBeNull();
+    expect(timingSection([record(1)]).workersBusy).toBeNull();
+    const busy = (busy: number, idle: number) => {
+      const workers = { count: 2, busy, idle, data: 0, localTraining: busy, clipping: 0 };
+      return { ...record(1), seconds: { ...record(1).seconds, workers } };
+    };
+    expect(timingSection([record(0), busy(3, 1), busy(6, 2)]).workersBusy).toBe(0.75);
+  });
+
+  test('faults of workers are added up by kind', () => {
+    const rounds = [
+      record(1, { faults: { leaseLost: 2 } }),
+      record(2),
+      record(3, { faults: { leaseLost: 1, duplicate: 4 } }),
+    ];
+    expect(timingSection(rounds).faults).toEqual({ leaseLost: 3, duplicate: 4 });
+    expect(timingSection([record(1)]).faults).toEqual({});
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { summaryLines } from '../../cli/summary.ts';
 import { ConfigError, DataError } from '../../errors.ts';
-import { gaussian, poissonSampled, selfComposed } from '../../privacy/ledger.ts';
+import { gaussian, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { writeReport } from '../../report/write.ts';
 import { checkpointName } from '../../server/checkpoint.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ExactGrid } from '../../params/grid.ts';
 import { ParameterLayout } from '../../params/layout.ts';
-import { GaussianMechanism, noNoise, seededNoise } from '../../privacy/noise.ts';
+import { IndependentNoise, noNoise, seededNoise } from '../../privacy/noise.ts';
 import type { RoundTotals } from '../../server/aggregation.ts';
 import { optimizerConfig } from '../../server/config.ts';
 import { CentralOptimizer } from '../../server/optimizers/central-optimizer.ts';
@@ -24,16 +24,17 @@ function totals(value: number, contributed = 10): RoundTotals {
     examples: contributed,
     deltaNormSums: Float64Array.of(30, 5),
     clippedCounts: Float64Array.of(10, 1),
-    seconds: 1,
+    seconds: { total: 1, data: 0, training: 1, clipping: 0 },
   };
 }
 
 function step(sums: RoundTotals, standardDeviation: number | null, expectedCohort = 8, round = 1) {
   const parameters = layout.allocate();
   const mechanism =
-    standardDeviation === null ? noNoise : new GaussianMechanism(layout, grid, standardDeviation, seededNoise(5));
-  const noiseStd = standardDeviation === null ? null : standardDeviation / expectedCohort;
-  const release = { grid, mechanism, noiseStd, expectedCohort };
+    standardDeviation === null
+      ? noNoise
+      : new IndependentNoise('gaussian', layout, grid, [standardDeviation, standardDeviation], seededNoise(5));
+  const release = { grid, mechanism, expectedCohort };
   const optimizer = new CentralOptimizer(sgd, layout);
   const result = centralStep(round, sums, release, optimizer, layout, parameters, layout.allocate());
   return { parameters, result };

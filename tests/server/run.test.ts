@@ -38,6 +38,7 @@ async function ledgerOf(directory: RunDirectory) {
 /** A server that loses its workers in round `fatal`. */
 function failingServer(server: RoundServer, fatal: number): RoundServer {
   return {
+    workerCount: () => server.workerCount(),
     async runRound(round, ...rest) {
       if (round === fatal) throw new Error('all workers died');
       await server.runRound(round, ...rest);

@@ -4,8 +4,10 @@ import { runWorker } from '../../client/worker.ts';
 import { DataError } from '../../errors.ts';
 import { splitPayload } from '../../proto/chunks.ts';
 import { bytesOfFloats } from '../../proto/floats.ts';
-import { Aggregation, MAX_MESSAGE_BYTES } from '../../proto/load.ts';
+import { Aggregation, MAX_MESSAGE_BYTES, PROTOCOL_VERSION } from '../../proto/load.ts';
+import { RejectedMessage, type Rejection } from '../../server/faults.ts';
 import type { AggregationServer } from '../../server/service.ts';
+import { WorkerConduct } from '../../server/worker-conduct.ts';
 import { fakeContext, headerOf, parameters, RawWorker, startServer, task } from '../support/wire.ts';
 
 const open: AggregationServer[] = [];
@@ -74,7 +76,7 @@ describe('workers that die or hang', () => {
     expect(seen).toEqual([0]);
     slow.send({ shardHeader: headerOf(lease, 1) });
     slow.send({ shardChunk: sumChunk() });
-    await until(() => server.rejections.wrongRound === 1);
+    await until(() => server.faults.of('wrongRound') === 1);
     expect(seen).toEqual([0]);
     slow.kill();
   });
@@ -198,7 +200,7 @@ describe('results that must not be summed', () => {
     worker.send({ shardChunk: sumChunk() });
     worker.send({ shardHeader: { ...headerOf(first, 1), ...change } });
     worker.send({ shardChunk: sumChunk(new Float64Array(9).fill(1e6)) });
-    await until(() => server.rejections[reason] === 1);
+    await until(() => server.faults.of(reason) === 1);
     expect(seen).toEqual([0]);
     const second = await worker.lease();
     worker.send({ shardHeader: headerOf(second, 1) });
@@ -210,15 +212,16 @@ describe('results that must not be summed', () => {
 
   const wrongSize = splitPayload(new Uint8Array(64))[0];
   const damaged = { ...sumChunk(), sha256: new Uint8Array(32) };
-  test.each<[string, object, object]>([
-    ['of the wrong size', {}, wrongSize],
-    ['damaged on the way', {}, damaged],
-    ['with counts that do not add up', { contributed: 2 }, sumChunk()],
-    ['with too few layers', { deltaNormSums: [0] }, sumChunk()],
-    ['with impossible clip counts', { clippedCounts: [2, 0] }, sumChunk()],
-    ['with a NaN in the sum', {}, sumChunk(new Float64Array(9).fill(Number.NaN))],
-    ['with a fraction in the sum', {}, sumChunk(new Float64Array(9).fill(0.5))],
-  ])('a result %s costs the worker its stream, and another trains the shard', async (_, change, chunk) => {
+  test.each<[string, Rejection, object, object]>([
+    ['of the wrong size', 'wrongSize', {}, wrongSize],
+    ['damaged on the way', 'malformed', {}, damaged],
+    ['with counts that do not add up', 'malformed', { contributed: 2 }, sumChunk()],
+    ['with too few layers', 'wrongSize', { deltaNormSums: [0] }, sumChunk()],
+    ['with impossible clip counts', 'malformed', { clippedCounts: [2, 0] }, sumChunk()],
+    ['with a NaN in the sum', 'notFinite', {}, sumChunk(new Float64Array(9).fill(Number.NaN))],
+    ['with an infinity in the sum', 'notFinite', {}, sumChunk(new Float64Array(9).fill(Number.POSITIVE_INFINITY))],
+    ['with a fraction in the sum', 'malformed', {}, sumChunk(new Float64Array(9).fill(0.5))],
+  ])('a result %s costs the worker its stream, and another trains the shard', async (_, reason, change, chunk) => {
     const server = await start();
     const { seen, onResult } = collect();
     const worker = await RawWorker.join(server.address);
@@ -226,11 +229,112 @@ describe('results that must not be summed', () => {
     worker.send({ shardHeader: { ...headerOf(await worker.lease(), 1), ...change } });
     worker.send({ shardChunk: chunk });
     expect((await worker.status).code).toBe(status.INVALID_ARGUMENT);
-    expect(server.rejections.malformed).toBe(1);
+    expect(server.faults.of(reason)).toBe(1);
     expect(seen).toEqual([]);
     void work(server);
     await round;
     expect(seen).toEqual([0]);
+  });
+});
+
+describe('a round whose caller refuses a result', () => {
+  test('has the shard trained again by another worker', async () => {
+    const server = await start();
+    const liar = await RawWorker.join(server.address, 'liar');
+    const seen: number[] = [];
+    const round = server.runRound(1, parameters(), [[1]], (_, { sum }) => {
+      if (sum[0] === 1e6) throw new RejectedMessage('tooLarge', 'its sum is larger than it can be');
+      seen.push(sum[0]);
+    });
+    liar.send({ shardHeader: headerOf(await liar.lease(), 1) });
+    liar.send({ shardChunk: sumChunk(new Float64Array(9).fill(1e6)) });
+    expect((await liar.status).details).toContain('larger than it can be');
+    void work(server);
+    await round;
+    expect(seen).toHaveLength(1);
+    expect(server.takeFaults()).toEqual({ tooLarge: 1, leaseLost: 1 });
+    expect(server.takeFaults()).toBeUndefined();
+  });
+});
+
+describe('workers that are not heard of', () => {
+  test('a silent one keeps its lease, and another trains the shard as well; the first result counts', async () => {
+    const server = await start({ silenceSeconds: 0.05 });
+    const { seen, onResult } = collect();
+    const silent = await RawWorker.join(server.address, 'silent');
+    const round = server.runRound(1, parameters(), [[1], [2]], onResult);
+    const lease = await silent.lease();
+    void work(server);
+    await round;
+    expect(seen.sort()).toEqual([0, 1]);
+    expect(server.faults.of('workerSilent')).toBe(1);
+    expect(server.faults.of('leaseLost')).toBe(0);
+    silent.send({ shardHeader: headerOf(lease, 1) });
+    silent.send({ shardChunk: sumChunk() });
+    await until(() => server.faults.of('wrongRound') === 1);
+    expect(server.workerCount()).toBe(2);
+    silent.kill();
+  });
+
+  test('heartbeats in the middle of a shard keep others from training it', async () => {
+    const server = await start({ silenceSeconds: 0.2 });
+    const trained: number[] = [];
+    const pause = async (id: number) => {
+      trained.push(id);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    for (const name of ['a', 'b']) {
+      void runWorker({ server: server.address, name, openTask: async () => fakeContext(pause) });
+    }
+    await until(() => server.workerCount() === 2);
+    await server.runRound(1, parameters(), [[1, 2, 3, 4, 5, 6, 7, 8]], () => undefined);
+    expect(trained).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(server.faults.total).toEqual({});
+  });
+});
+
+describe('workers that keep failing', () => {
+  test('are set aside by name for a while, whoever they claim to be in between', async () => {
+    const server = await start({ conduct: new WorkerConduct(2, 0.3) });
+    const { seen, onResult } = collect();
+    const round = server.runRound(1, parameters(), [[1]], onResult);
+    for (let time = 0; time < 2; time += 1) {
+      const crashing = await RawWorker.join(server.address, 'crashing');
+      await crashing.lease();
+      crashing.kill();
+    }
+    await until(() => server.faults.of('workerSetAside') === 1);
+    const again = new RawWorker(server.address);
+    again.send({ hello: { protocolVersion: PROTOCOL_VERSION, name: 'crashing' } });
+    const end = await again.status;
+    expect(end.code).toBe(status.FAILED_PRECONDITION);
+    expect(end.details).toMatch(/worker 'crashing' failed again and again and is set aside for another 1 s/);
+    await new Promise((resolve) => setTimeout(resolve, 310));
+    void work(server, 'crashing');
+    await round;
+    expect(seen).toEqual([0]);
+  });
+});
+
+describe('a round without workers', () => {
+  test('waits, says so, and goes on when one comes', async () => {
+    const lines: string[] = [];
+    const server = await start({ waitForWorkersSeconds: 2, notice: (line) => lines.push(line) });
+    const round = server.runRound(1, parameters(), [[1]], () => undefined);
+    await until(() => lines.length === 1);
+    void work(server);
+    await round;
+    expect(lines[0]).toBe('no worker is connected; waiting up to 2 s for one');
+  });
+
+  test('ends with a clear error after the time that is set', async () => {
+    const server = await start({ waitForWorkersSeconds: 0.1 });
+    const leaver = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], () => undefined);
+    const ended = expect(round).rejects.toThrow(/no worker was connected for 0\.1 s; start workers and resume the run/);
+    await leaver.lease();
+    await leaver.leave();
+    await ended;
   });
 });
 
@@ -248,14 +352,18 @@ describe('peers that do not speak the protocol', () => {
     worker.send({ hello: { protocolVersion: 99, name: 'future' } });
     const end = await worker.status;
     expect(end.code).toBe(status.FAILED_PRECONDITION);
-    expect(end.details).toMatch(/worker 'future' speaks protocol version 99 and this server 1; install the same dpfl/);
+    expect(end.details).toMatch(/worker 'future' speaks protocol version 99 and this server 2; install the same dpfl/);
     expect(server.workerCount()).toBe(0);
+    expect(server.faults.total).toEqual({ wrongVersion: 1 });
   });
 
   test.each<[string, object[]]>([
     ['a lease request before Hello', [{ leaseRequest: {} }]],
     ['an empty message', [{}]],
-    ['Hello twice', [{ hello: { protocolVersion: 1 } }, { hello: { protocolVersion: 1 } }]],
+    [
+      'Hello twice',
+      [{ hello: { protocolVersion: PROTOCOL_VERSION } }, { hello: { protocolVersion: PROTOCOL_VERSION } }],
+    ],
   ])('%s is refused', async (_, messages) => {
     const server = await start();
     const worker = new RawWorker(server.address);

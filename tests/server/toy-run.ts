@@ -96,6 +96,10 @@ export class ToyServer implements RoundServer {
     this.#arrival = arrival;
   }
 
+  workerCount(): number {
+    return 1;
+  }
+
   async runRound(
     round: number,
     parameters: Float32Array,

@@ -23,6 +23,8 @@ export interface Ended {
 
 export interface CommandOptions {
   readonly cwd?: string;
+  /** Variables added to this process's own. */
+  readonly environment?: NodeJS.ProcessEnv;
   /** Seconds after which the command is killed and the test fails. */
   readonly seconds?: number;
 }
@@ -39,8 +41,12 @@ export class Command {
   #gone = false;
   #wake: () => void = () => undefined;
 
-  constructor(args: readonly string[], { cwd, seconds = 60 }: CommandOptions = {}) {
-    this.#child = spawn(process.execPath, [main, ...args], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], { cwd, environment = {}, seconds = 60 }: CommandOptions = {}) {
+    this.#child = spawn(process.execPath, [main, ...args], {
+      cwd,
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
     });
@@ -77,6 +83,10 @@ export class Command {
         this.#wake = resolve;
       });
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   kill(signal: NodeJS.Signals): void {

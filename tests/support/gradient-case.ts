@@ -23,6 +23,12 @@ export interface Given {
 /** A constant, or undefined for an optional input that is left out. */
 export type CaseInput = Variable | Given | Tensor | undefined;
 
+/** A tensor of an oracle, row by row. */
+export interface OracleTensor {
+  readonly dims: readonly number[];
+  readonly values: readonly number[];
+}
+
 /** One operator call whose gradient rule is compared with finite differences. */
 export interface GradientCase {
   readonly title: string;
@@ -35,6 +41,8 @@ export interface GradientCase {
   readonly cotangents?: readonly number[];
   /** Set when the operator is linear in each input, so that differences are exact at any step. */
   readonly linear?: boolean;
+  /** The operator in float64, where onnxruntime has no kernel for that and float32 would be too coarse. */
+  readonly oracle?: (inputs: readonly (OracleTensor | undefined)[]) => readonly OracleTensor[];
 }
 
 interface VariableOptions {

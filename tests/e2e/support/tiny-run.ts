@@ -69,7 +69,7 @@ export interface Outcome {
 export function outcomeOf(run: string): Outcome {
   return {
     model: sha256(readFileSync(join(run, 'model.onnx'))),
-    rounds: records(run).map(({ seconds: _seconds, ...record }) => record),
+    rounds: records(run).map(({ seconds: _seconds, faults: _faults, ...record }) => record),
     ledger: readFileSync(join(run, 'ledger.jsonl'), 'utf8'),
   };
 }
@@ -79,6 +79,7 @@ interface RecordLine {
   readonly cohort: number;
   readonly evaluation?: { readonly loss: number };
   readonly seconds: unknown;
+  readonly faults?: Readonly<Record<string, number>>;
 }
 
 /** The whole lines of a run's rounds.jsonl; none when there is no file yet. */

@@ -10,6 +10,7 @@ import { movementCases } from './cases/movement.ts';
 import { normalisationCases } from './cases/normalisation.ts';
 import { poolingCases } from './cases/pooling.ts';
 import { rearrangementCases } from './cases/rearrangement.ts';
+import { recurrentCases } from './cases/recurrent.ts';
 import { reductionCases } from './cases/reductions.ts';
 import { resizeCases } from './cases/resize.ts';
 import { softmaxCases } from './cases/softmax.ts';
@@ -24,6 +25,7 @@ const cases = [
   normalisationCases,
   poolingCases,
   rearrangementCases,
+  recurrentCases,
   resizeCases,
   reductionCases,
   softmaxCases,

@@ -1,0 +1,38 @@
+import { parse } from 'yaml';
+import { ConfigError, ModelError } from '../errors.ts';
+import { readModelFile } from '../graph/onnx/read.ts';
+import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
+import type { BatchNormHandling } from '../models/adapt/group-norm.ts';
+import { type TrainConfig, trainConfig } from '../models/config.ts';
+
+/** Options of the `model` commands that say what a run would do to the model before it is trained. */
+export interface AdaptationOptions {
+  /** The `train` section of a configuration, on one line. */
+  readonly train?: string;
+  readonly batchNorm?: BatchNormHandling;
+}
+
+/** Reads a model file and makes it ready for training, as a run with these settings would. @throws ModelError or ConfigError */
+export function readAdaptedModel(file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {
+  const adaptation = { train: train === undefined ? undefined : trainSection(train), batchNorm };
+  const model = readModelFile(file);
+  try {
+    return adaptModel(model, adaptation);
+  } catch (error) {
+    if (error instanceof ModelError) throw new ModelError(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+function trainSection(text: string): TrainConfig {
+  let value: unknown;
+  try {
+    value = parse(text, { prettyErrors: false });
+  } catch (cause) {
+    throw new ConfigError(`--train: is not a section on one line, such as '{exclude: ["*.bias"]}'`, { cause });
+  }
+  const parsed = trainConfig.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { path, message } = parsed.error.issues[0]!;
+  throw new ConfigError(`--train: ${[...path.map(String), message].join(': ')}; see docs/configuration.md`);
+}

@@ -1,0 +1,34 @@
+import { type ShardContext, type ShardResult, trainShard } from '../client/shard.ts';
+import type { RoundServer } from './rounds.ts';
+
+/**
+ * Trains shards one after another in the server's own process, without gRPC or workers: for debugging (one process to step through) and
+ * small runs. The same shard loop as a worker's, so the same bits.
+ */
+export class InProcessServer implements RoundServer {
+  readonly #context: ShardContext;
+
+  /** @param context the run's task, opened */
+  constructor(context: ShardContext) {
+    this.#context = context;
+  }
+
+  async runRound(
+    round: number,
+    parameters: Float32Array,
+    shards: readonly (readonly number[])[],
+    onResult: (shardIndex: number, result: ShardResult) => void,
+  ): Promise<void> {
+    for (const [index, clients] of shards.entries()) {
+      onResult(index, await trainShard(this.#context, round, parameters, clients));
+    }
+  }
+
+  /** This process is the one worker there is. */
+  workerCount(): number {
+    return 1;
+  }
+
+  /** Nothing is open here. */
+  async close(): Promise<void> {}
+}
