@@ -57,8 +57,12 @@ export function verifyLedger(
 
 /** Epsilon of every record, computed anew from the lines of the ledger up to it. */
 export function verifyEpsilon({ config, manifest, ledger }: RunFiles, records: readonly RoundRecord[]): Finding[] {
-  const { expectedCohort } = config.federation;
-  const { mechanism, delta } = resolvePrivacy(config.privacy, { expectedCohort, population: manifest.population });
+  const { expectedCohort, rounds } = config.federation;
+  const { mechanism, delta } = resolvePrivacy(config.privacy, {
+    expectedCohort,
+    population: manifest.population,
+    rounds,
+  });
   if (mechanism === 'none') {
     const wrong = records.findIndex(({ epsilon }) => epsilon !== null);
     if (wrong >= 0) return [mismatch(`rounds.jsonl:${wrong + 1}`, 'states an epsilon, but the run has no noise')];

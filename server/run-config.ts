@@ -3,7 +3,7 @@ import { localConfig } from '../client/config.ts';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError } from '../errors.ts';
 import { modelConfig, trainConfig } from '../models/config.ts';
-import { privacyConfig } from '../privacy/config.ts';
+import { isCorrelated, privacyConfig } from '../privacy/config.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
 
 /** The whole configuration of a run: what a YAML file says, each section as its room defines it. Unknown keys are errors. */
@@ -30,7 +30,13 @@ export const runConfig = z
     checkpoint: checkpointConfig.prefault({}),
     output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
   })
-  .superRefine(({ data, federation }, context) => {
+  .superRefine(({ data, federation, privacy }, context) => {
+    if (isCorrelated(privacy.mechanism) !== (federation.sampling === 'cyclic')) {
+      const message = isCorrelated(privacy.mechanism)
+        ? `mechanism ${privacy.mechanism} is accounted for users who take part at known distances; set sampling: cyclic`
+        : `cyclic cohorts are no Poisson sample, by which mechanism ${privacy.mechanism} is accounted; set privacy.mechanism: bandedMatrix or treeAggregation`;
+      context.addIssue({ code: 'custom', path: ['federation', 'sampling'], message });
+    }
     // Data sets on disk may learn their population only when opened; sampling checks again then.
     if (data.population !== undefined && federation.expectedCohort > data.population) {
       context.addIssue({

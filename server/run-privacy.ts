@@ -1,8 +1,10 @@
+import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { AdaptiveClipping } from '../privacy/adaptive-clipping.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { cyclicCohort, shuffledOrder } from '../privacy/cyclic-sampling.ts';
 import { selfComposed } from '../privacy/events.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
@@ -33,14 +35,18 @@ export class RunPrivacy {
   /** With local noise, where the guarantee depends on how often a user took part. */
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
+  readonly #rounds: number;
+  /** The circular order of users, when first needed. */
+  #order: Uint32Array | null = null;
   #growth = 1;
   #participations = 0;
   #spent = 0;
 
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
-    const { expectedCohort } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
+    const { expectedCohort, rounds } = config.federation;
+    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population, rounds });
+    this.#rounds = rounds;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -123,6 +129,7 @@ export class RunPrivacy {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
+      ...this.#mechanism.noise.state?.(),
     };
   }
 
@@ -150,13 +157,20 @@ export class RunPrivacy {
       this.#adaptive.restore(state.bounds);
       this.#mechanism = this.#mechanismNow();
     }
+    if (this.settings.correlated !== null && this.#spent > round) {
+      throw new PrivacyError(
+        `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
+      );
+    }
+    this.#mechanism.noise.restore?.(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
   /** Counts an entry of the ledger as spent. */
   spend(entry: LedgerEntry): void {
     this.#total.add(entry.event);
-    this.#next?.add(entry.event);
+    if (this.settings.correlated === null) this.#next?.add(entry.event);
+    else if (entry.round < this.#rounds) this.#next?.add(this.#mechanism.event(entry.round + 1));
     this.#spent += 1;
     if (entry.event.kind === 'selfComposed') this.#participations += entry.event.count;
   }
@@ -173,9 +187,14 @@ export class RunPrivacy {
   /**
    * The cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
+   * Cyclic cohorts are no secret: nothing is gained from them.
    */
-  cohort(_round: number): readonly number[] {
-    const { noiseSource, population, expectedCohort } = this.settings;
+  cohort(round: number): readonly number[] {
+    const { noiseSource, population, expectedCohort, correlated } = this.settings;
+    if (correlated !== null) {
+      this.#order ??= shuffledOrder(population, namedStream(this.#seed, 'cohort-order'));
+      return cyclicCohort(this.#order, expectedCohort, round);
+    }
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
     const members = sampleCohort(population, expectedCohort, random);
