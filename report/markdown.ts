@@ -174,6 +174,9 @@ function cohortSection(cohorts: CohortSection): string {
     ['empty rounds', formatCount(cohorts.emptyRounds)],
     ['deltas summed', formatCount(cohorts.contributed)],
     ['deltas rejected (not finite)', formatCount(cohorts.rejectedNonFinite)],
+    ...(cohorts.infeasibleTargets > 0
+      ? [['CTC targets skipped (longer than their frames)', formatCount(cohorts.infeasibleTargets)] as [string, string]]
+      : []),
   ];
   return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }

@@ -23,13 +23,14 @@ export interface FinishedRound {
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
 export function roundRecord(finished: FinishedRound): RoundRecord {
   const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers } = finished;
-  const { contributed, rejectedNonFinite, lossSum } = trained.totals;
+  const { contributed, rejectedNonFinite, lossSum, infeasibleTargets } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
     round,
     cohort: trained.cohort,
     contributed,
     rejectedNonFinite,
+    ...(infeasibleTargets > 0 ? { infeasibleTargets } : {}),
     trainLoss: Number.isFinite(trainLoss) ? trainLoss : null,
     learningRate: step.learningRate,
     updateNorm: step.updateNorm,

@@ -19,6 +19,7 @@ function shardResult(index: number, clients: number): ShardResult {
     rejectedNonFinite: 0,
     lossSum: random.uniform() * 10 ** random.integer(8),
     examples: random.integer(100),
+    infeasibleTargets: 0,
     deltaNormSums: Float64Array.from(layout.layers, () => random.uniform() * 10 ** random.integer(8)),
     clippedCounts: Float64Array.from(layout.layers, () => random.integer(clients + 1)),
     seconds: { total: random.uniform(), data: random.uniform(), training: 0, clipping: 0 },
