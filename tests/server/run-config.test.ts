@@ -78,6 +78,13 @@ describe('configHash', () => {
     );
   });
 
+  test('ignores the form in which adapters are written, and nothing else of them', () => {
+    const hash = (lora: object) => configHash(parse({ train: { lora } }));
+    expect(hash({ rank: 2, write: 'adapters' })).toBe(hash({ rank: 2 }));
+    expect(hash({ rank: 3 })).not.toBe(hash({ rank: 2 }));
+    expect(configHash(parse({ train: { exclude: ['a'] } }))).not.toBe(configHash(parse()));
+  });
+
   test('changes with what does', () => {
     const hash = configHash(parse());
     const changes = [
