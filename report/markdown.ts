@@ -49,6 +49,7 @@ function runSection({ run }: Report): string {
     ['population (K)', formatCount(run.population)],
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],
+    ...(run.loss === null ? [] : [['loss', run.loss] satisfies [string, string]]),
     ['central optimizer', run.optimizer],
     ['started from', run.start],
     ['seed model', run.seedModel ?? 'none'],
