@@ -77,6 +77,7 @@ describe('RoundAggregator', () => {
       rejectedNonFinite: 0,
       lossSum: 0,
       examples: 0,
+      infeasibleTargets: 0,
       deltaNormSums: new Float64Array(2),
       clippedCounts: new Float64Array(2),
       seconds: { total: 0, data: 0, training: 0, clipping: 0 },
