@@ -46,6 +46,8 @@ export interface LaunchOptions {
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
+  /** Hears how to continue the run, as soon as it can be. */
+  readonly onResumable?: (hint: string) => void;
 }
 
 export interface LaunchOutcome {
@@ -78,6 +80,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
+    options.onResumable?.(resumeHint(directory.path, listen));
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -111,6 +114,9 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     });
     await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
+  } catch (error) {
+    if (opened !== undefined) progress.note(resumeHint(opened.directory.path, listen));
+    throw error;
   } finally {
     forgetToken();
     await server.close();
@@ -118,6 +124,12 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await workers?.stop(1);
     await opened?.directory.unlock();
   }
+}
+
+/** How an interrupted run goes on. */
+function resumeHint(directory: string, listen: string | undefined): string {
+  const command = listen === undefined ? 'dpfl run' : `dpfl server --listen ${listen}`;
+  return `the run stopped; continue it from its last checkpoint: ${command} --resume ${directory}`;
 }
 
 /** Where clients train: behind gRPC, or without any worker process right here. */

@@ -44,6 +44,8 @@ export interface RoundRecord {
   readonly updateNorm: number;
   /** Cumulative epsilon at the configured delta after this round; null without noise. */
   readonly epsilon: number | null;
+  /** Clipping bounds of this round where they adapt: one, or one per layer. Covered by differential privacy. */
+  readonly clippingBounds?: readonly number[];
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
   /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */
