@@ -49,6 +49,7 @@ function runSection({ run }: Report): string {
     ['population (K)', formatCount(run.population)],
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],
+    ...(run.loss === null ? [] : [['loss', run.loss] satisfies [string, string]]),
     ['central optimizer', run.optimizer],
     ['started from', run.start],
     ['seed model', run.seedModel ?? 'none'],
@@ -211,6 +212,9 @@ function cohortSection(cohorts: CohortSection): string {
     ['empty rounds', formatCount(cohorts.emptyRounds)],
     ['deltas summed', formatCount(cohorts.contributed)],
     ['deltas rejected (not finite)', formatCount(cohorts.rejectedNonFinite)],
+    ...(cohorts.infeasibleTargets > 0
+      ? [['CTC targets skipped (longer than their frames)', formatCount(cohorts.infeasibleTargets)] as [string, string]]
+      : []),
   ];
   return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }

@@ -11,6 +11,8 @@ export interface EvaluationRecord {
   /** Transcription: word and character error rate, 1 = 100 %. */
   readonly wer?: number;
   readonly cer?: number;
+  /** CTC: examples whose target does not fit into its frames; they add nothing to the loss. */
+  readonly infeasible?: number;
 }
 
 /** Per-layer figures of one round; arrays follow the layout's order of layers. */
@@ -33,6 +35,8 @@ export interface RoundRecord {
   /** Clients whose delta entered the sum, and those dropped for non-finite deltas. */
   readonly contributed: number;
   readonly rejectedNonFinite: number;
+  /** CTC: how often a local step met a target that does not fit into its frames, and skipped it; absent when never. Not private. */
+  readonly infeasibleTargets?: number;
   /** Mean local training loss over contributing clients (null for an empty cohort). Not private. */
   readonly trainLoss: number | null;
   readonly learningRate: number;

@@ -25,13 +25,14 @@ export interface FinishedRound {
 export function roundRecord(finished: FinishedRound): RoundRecord {
   const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers, clippingBounds } =
     finished;
-  const { contributed, rejectedNonFinite, lossSum } = trained.totals;
+  const { contributed, rejectedNonFinite, lossSum, infeasibleTargets } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
     round,
     cohort: trained.cohort,
     contributed,
     rejectedNonFinite,
+    ...(infeasibleTargets > 0 ? { infeasibleTargets } : {}),
     trainLoss: Number.isFinite(trainLoss) ? trainLoss : null,
     learningRate: step.learningRate,
     updateNorm: step.updateNorm,
