@@ -3,6 +3,7 @@ import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
 import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
+import type { RoundSettings } from './round-settings.ts';
 
 /** Wall-clock seconds that a shard took on its worker, and what they went to; the rest is bookkeeping. Never part of a result's bits. */
 export interface ShardSeconds {
@@ -30,6 +31,8 @@ export interface ShardResult {
   /** Sum of the clients' mean training losses. */
   readonly lossSum: number;
   readonly examples: number;
+  /** How often their local steps skipped a target that does not fit into its frames. */
+  readonly infeasibleTargets: number;
   /** Per layer: sum of the delta norms before clipping. */
   readonly deltaNormSums: Float64Array;
   /** Per layer: how many clients were clipped. */
@@ -44,7 +47,12 @@ export interface ClientTrainer {
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
-  ): Promise<{ readonly delta: Float32Array; readonly loss: number; readonly seconds?: number }>;
+  ): Promise<{
+    readonly delta: Float32Array;
+    readonly loss: number;
+    readonly infeasibleTargets?: number;
+    readonly seconds?: number;
+  }>;
 }
 
 /** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
@@ -66,6 +74,20 @@ export interface ShardContext {
   readonly dataset: FederatedDataset;
   readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
+  /** Noise of the clients' own, added to every accepted delta. */
+  readonly noise?: { addTo(sum: Float64Array, round: number, client: number): void } | undefined;
+  /** The parts of this context that a round's own settings replace. */
+  readonly inRound?: (settings: RoundSettings) => Pick<ShardContext, 'clipper' | 'noise'>;
+}
+
+/**
+ * The context with what a round changes.
+ * @throws ProtocolError when the round has settings and the task cannot follow them
+ */
+export function contextOfRound(context: ShardContext, settings: RoundSettings | undefined): ShardContext {
+  if (settings === undefined) return context;
+  if (context.inRound === undefined) throw new ProtocolError('a round came with settings that this task does not know');
+  return { ...context, ...context.inRound(settings) };
 }
 
 /**
@@ -85,7 +107,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper } = context;
+  const { layers, dataset, clipper, noise } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const deltaNormSums = new Float64Array(layers);
@@ -94,6 +116,7 @@ export async function trainShard(
   let rejectedNonFinite = 0;
   let lossSum = 0;
   let examples = 0;
+  let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
   for (const id of clientIds) {
     await setImmediate();
@@ -103,7 +126,7 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const { batch, delta, loss, data, training } = await trainClient(context, round, parameters, id);
+    const { batch, delta, loss, infeasible, data, training } = await trainClient(context, round, parameters, id);
     seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
@@ -113,16 +136,28 @@ export async function trainShard(
       rejectedNonFinite += 1;
       continue;
     }
+    noise?.addTo(sum, round, id);
     contributed += 1;
     lossSum += onGrid(loss);
     examples += batch.count;
+    infeasibleTargets += infeasible;
     for (let layer = 0; layer < layers; layer += 1) {
       deltaNormSums[layer] += onGrid(outcome.norms[layer]);
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
   }
   seconds.total = (performance.now() - started) / 1000;
-  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+  return {
+    sum,
+    contributed,
+    rejectedNonFinite,
+    lossSum,
+    examples,
+    infeasibleTargets,
+    deltaNormSums,
+    clippedCounts,
+    seconds,
+  };
 }
 
 /** An error names its client: it would come again on every worker, and ends the run. */
@@ -131,14 +166,22 @@ async function trainClient(
   round: number,
   parameters: Float32Array,
   id: number,
-): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number; data: number; training: number }> {
+): Promise<{
+  batch: ExampleBatch;
+  delta: Float32Array;
+  loss: number;
+  infeasible: number;
+  data: number;
+  training: number;
+}> {
   try {
     const opening = performance.now();
     const batch = dataset.client(id);
     const data = (performance.now() - opening) / 1000;
     const random = namedStream(seed, 'client-batches', round, id);
-    const { delta, loss, seconds = 0 } = await trainer.train(parameters, batch, local, random);
-    return { batch, delta, loss, data, training: seconds };
+    const trained = await trainer.train(parameters, batch, local, random);
+    const { delta, loss, infeasibleTargets: infeasible = 0, seconds: training = 0 } = trained;
+    return { batch, delta, loss, infeasible, data, training };
   } catch (error) {
     const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
     throw error instanceof DataError

@@ -89,7 +89,7 @@ class Coordinator {
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
-    this.#aggregator = new RoundAggregator(layout, this.#privacy.clientNorm);
+    this.#aggregator = new RoundAggregator(layout);
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);
@@ -126,6 +126,7 @@ class Coordinator {
         `${runDirectory.path}: its checkpoint has ${resumeFrom.parameters.length} parameters, the model has ${layout.size}; resume with the run's own model`,
       );
     }
+    this.#privacy.restore(resumeFrom.privacy, resumeFrom.round);
     this.#optimizer.restore(resumeFrom.optimizer);
     this.#parameters.set(resumeFrom.parameters);
     this.#round = resumeFrom.round;
@@ -147,12 +148,12 @@ class Coordinator {
   }
 
   async #step(round: number): Promise<void> {
-    const { config, server, dataset, layout, runDirectory, progress } = this.#options;
+    const { config, server, layout, runDirectory, progress } = this.#options;
     const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
-    const random = this.#privacy.cohortStream();
-    const { population } = dataset;
-    const cohort = { random, population, expectedCohort, planner: this.#planner, workers: expectedWorkers };
+    const privacy = this.#privacy;
+    const draw = () => privacy.cohort(round);
+    const cohort = { draw, terms: privacy.terms.bind(privacy), planner: this.#planner, workers: expectedWorkers };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
@@ -162,9 +163,11 @@ class Coordinator {
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, noise } = this.#privacy;
-    const release = { grid, mechanism: noise, expectedCohort };
+    const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
+    const release = { grid: privacy.grid, mechanism, expectedCohort };
+    const clippingBounds = privacy.movingBounds;
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
+    privacy.finish(round, trained.totals);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
@@ -172,7 +175,18 @@ class Coordinator {
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
     const parametersSha256 = parametersHash(this.#parameters);
-    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    const finished = {
+      round,
+      trained,
+      step,
+      clippingBounds,
+      epsilon,
+      evaluation,
+      parametersSha256,
+      faults,
+      seconds,
+      workers,
+    };
     await this.#record(roundRecord(finished));
     this.#rejections.check(round, trained);
     this.#round = round;
@@ -182,7 +196,7 @@ class Coordinator {
   /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
   #checkpointDue(round: number): boolean {
     const { mechanism, noiseSource } = this.#privacy.settings;
-    const unrepeatable = mechanism === 'gaussian' && noiseSource === 'cryptographic';
+    const unrepeatable = mechanism !== 'none' && noiseSource === 'cryptographic';
     return unrepeatable || round % this.#options.config.checkpoint.every === 0;
   }
 
@@ -204,6 +218,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
+      privacy: this.#privacy.state(),
     };
     await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
