@@ -108,7 +108,9 @@ export interface ResolvedPrivacy {
   readonly noiseSource: NoiseSource;
   readonly population: number;
   readonly expectedCohort: number;
-  /** q = S / K */
+  /** Clients that a round is expected to sample: S, or more with over-selection. */
+  readonly sampledCohort: number;
+  /** q = sampled cohort / K */
   readonly samplingRate: number;
   /** The noise in the three conventions of `conventions.ts`; all null without noise. */
   readonly noiseMultiplier: number | null;
@@ -126,21 +128,23 @@ export interface ResolvedPrivacy {
 }
 
 /**
- * Ties the privacy section to the cohort and the population of the run.
+ * Ties the privacy section to the cohort and the population of the run. `sampledCohort` is what over-selection makes of the expected
+ * cohort S: it decides the sampling rate, while noise and divisor go by S.
  * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
  */
 export function resolvePrivacy(
   config: PrivacyConfig,
-  scale: { readonly expectedCohort: number; readonly population: number },
+  scale: { readonly expectedCohort: number; readonly population: number; readonly sampledCohort?: number },
 ): ResolvedPrivacy {
-  const { expectedCohort, population } = scale;
-  const rate = samplingRate(expectedCohort, population);
+  const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
+  const rate = samplingRate(sampledCohort, population);
   const common = {
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
     noiseSource: config.noiseSource,
     population,
     expectedCohort,
+    sampledCohort,
     samplingRate: rate,
     noiseGroups: config.noiseGroups,
     delta: config.delta,

@@ -54,6 +54,6 @@ export function roundMechanism(
   return { clipping, grid, noise: new IndependentNoise('gaussian', layout, grid, scales, streams), event: () => event };
 }
 
-function largestCohort({ expectedCohort, population }: ResolvedPrivacy): number {
-  return poissonCohortLimit(expectedCohort, population);
+function largestCohort({ sampledCohort, population }: ResolvedPrivacy): number {
+  return poissonCohortLimit(sampledCohort, population);
 }

@@ -4,6 +4,7 @@ import type { RoundAggregator, RoundTotals } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
 import { sampleCohort } from './sampling.ts';
 import type { ShardPlanner } from './shard-planner.ts';
+import type { Simulation, SimulationRecord } from './simulation.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -29,17 +30,24 @@ export interface CohortSettings {
   /** Draws this round's Poisson sample. */
   readonly random: RandomStream;
   readonly population: number;
+  /** Clients expected in the sample: S, or more with over-selection. */
   readonly expectedCohort: number;
   /** Cuts the work for the workers there are. */
   readonly planner: ShardPlanner;
   /** Workers that are expected, if more than are connected. */
   readonly workers: number;
+  /** Decides which sampled clients take part; undefined: all. */
+  readonly simulation?: Simulation | undefined;
 }
 
 /** A round's client side: who was sampled, and what came back. */
 export interface TrainedRound {
-  /** Realised cohort size. */
+  /** Realised cohort size: clients that were sampled. */
   readonly cohort: number;
+  /** Those of them that trained: all, unless devices are simulated. */
+  readonly participants: number;
+  /** What became of the others. */
+  readonly simulation?: SimulationRecord | undefined;
   readonly totals: RoundTotals;
   /** Wall-clock seconds of the server: drawing the cohort and cutting it into shards; checking and adding their sums. */
   readonly seconds: { readonly sampling: number; readonly summing: number };
@@ -60,7 +68,9 @@ export async function trainCohort(
 ): Promise<TrainedRound> {
   const started = performance.now();
   const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
-  const shards = settings.planner.plan(cohort, Math.max(settings.workers, server.workerCount()));
+  const simulated = settings.simulation?.round(round, cohort);
+  const participants = simulated?.participants ?? cohort;
+  const shards = settings.planner.plan(participants, Math.max(settings.workers, server.workerCount()));
   const sampling = secondsSince(started);
   let summing = 0;
   aggregator.begin(shards);
@@ -76,7 +86,13 @@ export async function trainCohort(
   }
   const totals = aggregator.finish();
   settings.planner.learn(totals.seconds.total);
-  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
+  return {
+    cohort: cohort.length,
+    participants: participants.length,
+    simulation: simulated?.record,
+    totals,
+    seconds: { sampling, summing },
+  };
 }
 
 function secondsSince(started: number): number {

@@ -8,7 +8,7 @@ import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { type RoundMechanism, roundMechanism } from '../privacy/round-mechanism.ts';
 import { secureStream } from '../random/secure.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
-import type { RunConfig } from './run-config.ts';
+import { type RunConfig, sampledCohort } from './run-config.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
@@ -24,7 +24,11 @@ export class RunPrivacy {
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     const { expectedCohort } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
+    this.settings = resolvePrivacy(config.privacy, {
+      expectedCohort,
+      population,
+      sampledCohort: sampledCohort(config),
+    });
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     this.#mechanism = roundMechanism(this.settings, layout, streams);
     const accountant = new RdpAccountant();

@@ -14,10 +14,11 @@ import { requireFresh, restoreRun } from './resume.ts';
 import { initialRecord, roundRecord } from './round-record.ts';
 import { centralStep } from './round-step.ts';
 import { type RoundServer, trainCohort } from './rounds.ts';
-import type { RunConfig } from './run-config.ts';
+import { type RunConfig, sampledCohort } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
 import { ShardPlanner } from './shard-planner.ts';
+import { type Simulation, simulationOf } from './simulation.ts';
 
 /** What the coordinator tells while it works. */
 export interface RunProgress {
@@ -80,6 +81,7 @@ class Coordinator {
   readonly #configHash: string;
   readonly #rejections = new RejectionWatch();
   readonly #planner: ShardPlanner;
+  readonly #simulation: Simulation | undefined;
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -95,6 +97,7 @@ class Coordinator {
     this.#configHash = configHash(config);
     const { shardSize, leaseSeconds } = config.federation;
     const work = (id: number) => expectedWork(dataset, config.local, id);
+    this.#simulation = simulationOf(config, dataset, layout);
     this.#planner = new ShardPlanner({ work, shardSize, leaseSeconds });
     this.#heldOut = dataset.evaluation();
   }
@@ -152,7 +155,14 @@ class Coordinator {
     const started = performance.now();
     const random = this.#privacy.cohortStream();
     const { population } = dataset;
-    const cohort = { random, population, expectedCohort, planner: this.#planner, workers: expectedWorkers };
+    const cohort = {
+      random,
+      population,
+      expectedCohort: sampledCohort(config),
+      planner: this.#planner,
+      workers: expectedWorkers,
+      simulation: this.#simulation,
+    };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
@@ -174,7 +184,7 @@ class Coordinator {
     const parametersSha256 = parametersHash(this.#parameters);
     const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
     await this.#record(roundRecord(finished));
-    this.#rejections.check(round, trained);
+    this.#rejections.check(round, { cohort: trained.participants, totals: trained.totals });
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
   }

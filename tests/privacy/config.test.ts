@@ -71,6 +71,7 @@ describe('resolvePrivacy', () => {
       noiseSource: 'seeded',
       population: 1_000_000,
       expectedCohort: 800,
+      sampledCohort: 800,
       samplingRate: 0.0008,
       noiseMultiplier: 0.5,
       sigmaDp: 0.5 / 800,
