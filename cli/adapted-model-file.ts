@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, ModelError } from '../errors.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
 import type { BatchNormHandling } from '../models/adapt/group-norm.ts';
@@ -15,7 +15,13 @@ export interface AdaptationOptions {
 /** Reads a model file and makes it ready for training, as a run with these settings would. @throws ModelError or ConfigError */
 export function readAdaptedModel(file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {
   const adaptation = { train: train === undefined ? undefined : trainSection(train), batchNorm };
-  return adaptModel(readModelFile(file), adaptation);
+  const model = readModelFile(file);
+  try {
+    return adaptModel(model, adaptation);
+  } catch (error) {
+    if (error instanceof ModelError) throw new ModelError(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function trainSection(text: string): TrainConfig {

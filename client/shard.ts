@@ -3,6 +3,7 @@ import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
 import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
+import type { RoundSettings } from './round-settings.ts';
 
 /** Wall-clock seconds that a shard took on its worker, and what they went to; the rest is bookkeeping. Never part of a result's bits. */
 export interface ShardSeconds {
@@ -66,6 +67,20 @@ export interface ShardContext {
   readonly dataset: FederatedDataset;
   readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
+  /** Noise of the clients' own, added to every accepted delta. */
+  readonly noise?: { addTo(sum: Float64Array, round: number, client: number): void } | undefined;
+  /** The parts of this context that a round's own settings replace. */
+  readonly inRound?: (settings: RoundSettings) => Pick<ShardContext, 'clipper' | 'noise'>;
+}
+
+/**
+ * The context with what a round changes.
+ * @throws ProtocolError when the round has settings and the task cannot follow them
+ */
+export function contextOfRound(context: ShardContext, settings: RoundSettings | undefined): ShardContext {
+  if (settings === undefined) return context;
+  if (context.inRound === undefined) throw new ProtocolError('a round came with settings that this task does not know');
+  return { ...context, ...context.inRound(settings) };
 }
 
 /**
@@ -85,7 +100,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper } = context;
+  const { layers, dataset, clipper, noise } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const deltaNormSums = new Float64Array(layers);
@@ -113,6 +128,7 @@ export async function trainShard(
       rejectedNonFinite += 1;
       continue;
     }
+    noise?.addTo(sum, round, id);
     contributed += 1;
     lossSum += onGrid(loss);
     examples += batch.count;

@@ -20,6 +20,13 @@ export function sumOfSquares(values: Float32Array, start = 0, end = values.lengt
   return first + second + (third + fourth);
 }
 
+/** L1 norm of `values`, in float64. Relative error at most length·2⁻⁵³. */
+export function sumOfMagnitudes(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]);
+  return sum;
+}
+
 /** Euclidean norm of `values[start … end)`, in float64. NaN or infinite exactly when an element is. */
 export function l2Norm(values: Float32Array, start = 0, end = values.length): number {
   return Math.sqrt(sumOfSquares(values, start, end));

@@ -65,7 +65,7 @@ export function verifyEpsilon({ config, manifest, ledger }: RunFiles, records: r
     return [ok('epsilon', 'none is claimed: the run has no noise')];
   }
   const lastLine = new Map(ledger.map(({ round }, index) => [round, index]));
-  const total = new RdpAccountant().start();
+  const total = new RdpAccountant().start(ledger[0]?.adjacency);
   let spent = 0;
   for (const [index, { round, epsilon }] of records.entries()) {
     for (; spent <= (lastLine.get(round) ?? -1); spent++) total.add(ledger[spent].event);

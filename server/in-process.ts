@@ -1,4 +1,5 @@
-import { type ShardContext, type ShardResult, trainShard } from '../client/shard.ts';
+import type { RoundSettings } from '../client/round-settings.ts';
+import { contextOfRound, type ShardContext, type ShardResult, trainShard } from '../client/shard.ts';
 import type { RoundServer } from './rounds.ts';
 
 /**
@@ -18,9 +19,11 @@ export class InProcessServer implements RoundServer {
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
+    settings?: RoundSettings,
   ): Promise<void> {
+    const context = contextOfRound(this.#context, settings);
     for (const [index, clients] of shards.entries()) {
-      onResult(index, await trainShard(this.#context, round, parameters, clients));
+      onResult(index, await trainShard(context, round, parameters, clients));
     }
   }
 

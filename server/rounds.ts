@@ -1,8 +1,7 @@
+import type { RoundSettings } from '../client/round-settings.ts';
 import type { ShardResult } from '../client/shard.ts';
-import type { RandomStream } from '../random/stream.ts';
-import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
-import { sampleCohort } from './sampling.ts';
 import type { ShardPlanner } from './shard-planner.ts';
 import type { Simulation, SimulationRecord } from './simulation.ts';
 
@@ -18,6 +17,7 @@ export interface RoundServer {
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
+    settings?: RoundSettings,
   ): Promise<void>;
   /** Workers that can train now; they decide how work is cut, and nothing else. */
   workerCount(): number;
@@ -25,19 +25,24 @@ export interface RoundServer {
   takeFaults?(): FaultRecord | undefined;
 }
 
-/** What decides who trains in a round and how the work is cut. */
+/** Who trains in a round, how the work is cut, and under what settings. */
 export interface CohortSettings {
-  /** Draws this round's Poisson sample. */
-  readonly random: RandomStream;
-  readonly population: number;
-  /** Clients expected in the sample: S, or more with over-selection. */
-  readonly expectedCohort: number;
+  /** The ids of the round's cohort, ascending. */
+  readonly draw: () => readonly number[];
+  /** What this round changes in the workers' task, and what its clients can add to the sum. */
+  readonly terms: (cohort: readonly number[]) => RoundTerms;
   /** Cuts the work for the workers there are. */
   readonly planner: ShardPlanner;
   /** Workers that are expected, if more than are connected. */
   readonly workers: number;
   /** Decides which sampled clients take part; undefined: all. */
   readonly simulation?: Simulation | undefined;
+}
+
+/** Under what terms a cohort trains. */
+export interface RoundTerms {
+  readonly settings?: RoundSettings | undefined;
+  readonly limits: SumLimits;
 }
 
 /** A round's client side: who was sampled, and what came back. */
@@ -54,38 +59,41 @@ export interface TrainedRound {
 }
 
 /**
- * Samples the cohort of central step `round`, has it trained in shards and adds up the results. An empty cohort is a round
- * like any other, with a sum of zero.
+ * Draws the cohort of central step `round`, has it trained in shards and adds up the results. An empty cohort is a round like any other,
+ * with a sum of zero.
  * @param onShard hears how many of the round's shards are done
  */
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  settings: CohortSettings,
+  { draw, terms, planner, workers, simulation }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
   const started = performance.now();
-  const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
-  const simulated = settings.simulation?.round(round, cohort);
+  const cohort = draw();
+  const simulated = simulation?.round(round, cohort);
   const participants = simulated?.participants ?? cohort;
-  const shards = settings.planner.plan(participants, Math.max(settings.workers, server.workerCount()));
+  const shards = planner.plan(participants, Math.max(workers, server.workerCount()));
   const sampling = secondsSince(started);
   let summing = 0;
-  aggregator.begin(shards);
+  // By all who were sampled: the server adds the shares of noise that those who drop out do not send.
+  const { settings, limits } = terms(cohort);
+  aggregator.begin(shards, limits);
   let done = 0;
   if (shards.length > 0) {
-    await server.runRound(round, parameters, shards, (index, result) => {
+    const onResult = (index: number, result: ShardResult) => {
       const arrived = performance.now();
       aggregator.add(index, result);
       summing += secondsSince(arrived);
       done += 1;
       onShard(done, shards.length);
-    });
+    };
+    await server.runRound(round, parameters, shards, onResult, settings);
   }
   const totals = aggregator.finish();
-  settings.planner.learn(totals.seconds.total);
+  planner.learn(totals.seconds.total);
   return {
     cohort: cohort.length,
     participants: participants.length,

@@ -32,6 +32,18 @@ export const runConfig = z
     checkpoint: checkpointConfig.prefault({}),
     output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
   })
+  .superRefine(({ local, privacy, simulation }, context) => {
+    // Under local noise whoever sends nothing is seen to send nothing: that must not follow from a user's data.
+    const bySize =
+      simulation?.compute !== undefined && simulation.deadlineSeconds !== undefined && local.epochs !== undefined;
+    if (!bySize || privacy.noisePlacement !== 'local') return;
+    context.addIssue({
+      code: 'custom',
+      path: ['simulation', 'deadlineSeconds'],
+      message:
+        'with local.epochs a client with many examples misses the deadline, which local noise does not hide; set local.steps, or another privacy.noisePlacement',
+    });
+  })
   .superRefine(({ data, federation, simulation }, context) => {
     // Data sets on disk may learn their population only when opened; sampling checks again then.
     if (data.population !== undefined && federation.expectedCohort > data.population) {

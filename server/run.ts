@@ -14,7 +14,7 @@ import { requireFresh, restoreRun } from './resume.ts';
 import { initialRecord, roundRecord } from './round-record.ts';
 import { centralStep } from './round-step.ts';
 import { type RoundServer, trainCohort } from './rounds.ts';
-import { type RunConfig, sampledCohort } from './run-config.ts';
+import type { RunConfig } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
 import { ShardPlanner } from './shard-planner.ts';
@@ -91,7 +91,7 @@ class Coordinator {
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
-    this.#aggregator = new RoundAggregator(layout, this.#privacy.clientNorm);
+    this.#aggregator = new RoundAggregator(layout);
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);
@@ -129,6 +129,7 @@ class Coordinator {
         `${runDirectory.path}: its checkpoint has ${resumeFrom.parameters.length} parameters, the model has ${layout.size}; resume with the run's own model`,
       );
     }
+    this.#privacy.restore(resumeFrom.privacy, resumeFrom.round);
     this.#optimizer.restore(resumeFrom.optimizer);
     this.#parameters.set(resumeFrom.parameters);
     this.#round = resumeFrom.round;
@@ -150,15 +151,13 @@ class Coordinator {
   }
 
   async #step(round: number): Promise<void> {
-    const { config, server, dataset, layout, runDirectory, progress } = this.#options;
+    const { config, server, layout, runDirectory, progress } = this.#options;
     const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
-    const random = this.#privacy.cohortStream();
-    const { population } = dataset;
+    const privacy = this.#privacy;
     const cohort = {
-      random,
-      population,
-      expectedCohort: sampledCohort(config),
+      draw: () => privacy.cohort(round),
+      terms: privacy.terms.bind(privacy),
       planner: this.#planner,
       workers: expectedWorkers,
       simulation: this.#simulation,
@@ -172,8 +171,8 @@ class Coordinator {
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, noise } = this.#privacy;
-    const release = { grid, mechanism: noise, expectedCohort };
+    const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
+    const release = { grid: privacy.grid, mechanism, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
@@ -192,7 +191,7 @@ class Coordinator {
   /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
   #checkpointDue(round: number): boolean {
     const { mechanism, noiseSource } = this.#privacy.settings;
-    const unrepeatable = mechanism === 'gaussian' && noiseSource === 'cryptographic';
+    const unrepeatable = mechanism !== 'none' && noiseSource === 'cryptographic';
     return unrepeatable || round % this.#options.config.checkpoint.every === 0;
   }
 
@@ -214,6 +213,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
+      privacy: this.#privacy.state(),
     };
     await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);

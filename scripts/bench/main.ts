@@ -1,4 +1,5 @@
 import { benchAccountant } from './accountant.ts';
+import { benchAdapted } from './adapted.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 
@@ -7,6 +8,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   step: benchStep,
   round: benchRound,
   accountant: benchAccountant,
+  adapted: benchAdapted,
 };
 
 const name = process.argv[2] ?? 'step';

@@ -102,8 +102,8 @@ describe('a sum that is not made of clipped deltas', () => {
     contributed: 2,
   });
   const aggregator = (clientNorm?: number) => {
-    const created = new RoundAggregator(layout, clientNorm);
-    created.begin([[1, 2]]);
+    const created = new RoundAggregator(layout);
+    created.begin([[1, 2]], { clientNorm });
     return created;
   };
 

@@ -63,6 +63,15 @@ describe('parseRunConfig', () => {
     expect(() => parse(changes)).toThrow(`run.yaml: ${message}`);
   });
 
+  test('a deadline that follows from a user’s number of examples is refused under local noise', () => {
+    const simulation = { compute: { secondsPerStep: 1 }, deadlineSeconds: 10 };
+    const privacy = { ...(raw().privacy as object), noisePlacement: 'local' };
+    const local = { epochs: 1, batchSize: 4, learningRate: 0.2 };
+    expect(() => parse({ simulation, privacy, local })).toThrow(/simulation\.deadlineSeconds: with local\.epochs/);
+    expect(parse({ simulation, privacy }).simulation).toMatchObject({ overSelection: 1 });
+    expect(parse({ simulation, local }).simulation?.deadlineSeconds).toBe(10);
+  });
+
   test('further mistakes are counted', () => {
     expect(() => parse({ federation: {}, local: {} })).toThrow(/\(and \d+ more\)/);
   });
@@ -76,6 +85,13 @@ describe('configHash', () => {
     expect(configHash(parse({ privacy: { noise: { multiplier: 0.5 }, clipping: { bound: 0.1, mode: 'dim' } } }))).toBe(
       hash,
     );
+  });
+
+  test('ignores the form in which adapters are written, and nothing else of them', () => {
+    const hash = (lora: object) => configHash(parse({ train: { lora } }));
+    expect(hash({ rank: 2, write: 'adapters' })).toBe(hash({ rank: 2 }));
+    expect(hash({ rank: 3 })).not.toBe(hash({ rank: 2 }));
+    expect(configHash(parse({ train: { exclude: ['a'] } }))).not.toBe(configHash(parse()));
   });
 
   test('changes with what does', () => {

@@ -67,4 +67,17 @@ describe('accounting under simulation', () => {
       expect(value).toBeGreaterThan(expected[i]! - slack);
     });
   });
+
+  test('noise shares of clients that drop out are added by the server', async () => {
+    const privacy = { noisePlacement: 'shares', clipping: { mode: 'global', bound: 1e-3 }, noise: { multiplier: 1e6 } };
+    const federation = { rounds: 1, expectedCohort: 40 };
+    const optimizer = { kind: 'sgd', learningRate: 1 };
+    // The deltas are nothing beside the noise: with everybody gone, all of it must come from the server.
+    const norms = async (beforeTraining: number) =>
+      (await run({ dropout: { beforeTraining } }, { privacy, federation, optimizer })).records[0]!.updateNorm;
+    const std = 1e6 * 1e-3 * Math.sqrt(layout.size);
+    const gone = (40 * (await norms(1))) / std;
+    expect(gone).toBeGreaterThan(0.2);
+    expect(gone).toBeLessThan(2.5);
+  });
 });
