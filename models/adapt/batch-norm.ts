@@ -1,5 +1,5 @@
 import { ModelError } from '../../errors.ts';
-import { type Graph, intAttribute, type Model, type Node } from '../../graph/ir.ts';
+import { floatAttribute, type Graph, intAttribute, type Model, type Node } from '../../graph/ir.ts';
 import { type BatchNormHandling, groupNormInPlace } from './group-norm.ts';
 
 /** What became of a model's BatchNormalization nodes, and why. */
@@ -34,18 +34,28 @@ export function settleBatchNorm(
 
 function explain(handling: BatchNormHandling, trained: boolean, wanted: BatchNormHandling | undefined): string {
   const asked = wanted === undefined ? '' : ', as model.batchNorm says';
-  const stored = trained ? 'trained statistics' : 'no trained statistics (all means 0, variances 1)';
+  const stored = trained ? 'trained statistics' : 'no trained statistics';
   return handling === 'freeze'
     ? `keep the stored statistics${asked}; the file carries ${stored}`
     : `became GroupNorm${asked}; the file carries ${stored}, and updating them would mix users and leak`;
 }
 
-/** Whether the running mean and variance are other than a fresh layer's zeros and ones. */
-function hasTrainedStatistics({ inputs }: Node, { constants }: Graph): boolean {
-  const [mean, variance] = [constants.get(inputs[3] ?? ''), constants.get(inputs[4] ?? '')];
+/**
+ * Whether the running mean and variance are other than a fresh layer's zeros and ones. An export in training mode runs the model once, which
+ * leaves means near 0 and no variance below the momentum's share of 1: that is no training yet.
+ */
+function hasTrainedStatistics(node: Node, { constants }: Graph): boolean {
+  const [mean, variance] = [3, 4].map((i) => constants.get(node.inputs[i] ?? '')?.data as Float32Array | undefined);
   if (!mean || !variance) return false;
-  const all = (data: ArrayLike<unknown>, value: number) => Array.from(data).every((each) => each === value);
-  return !(all(mean.data as ArrayLike<unknown>, 0) && all(variance.data as ArrayLike<unknown>, 1));
+  if (inTrainingMode(node)) {
+    const share = floatAttribute(node, 'momentum', 0.9);
+    return variance.some((value) => value < share - 1e-6);
+  }
+  return mean.some((value) => value !== 0) || variance.some((value) => value !== 1);
+}
+
+function inTrainingMode(node: Node): boolean {
+  return intAttribute(node, 'training_mode', 0) === 1 || node.outputs.length > 1;
 }
 
 /** In training mode a node gives new running statistics; nothing may depend on them. */
@@ -61,8 +71,7 @@ function refuseReadStatistics({ name, outputs }: Node, { nodes, outputs: given }
 
 function withStoredStatistics(graph: Graph): Graph {
   const nodes = graph.nodes.map((node) => {
-    const inTraining = intAttribute(node, 'training_mode', 0) === 1 || node.outputs.length > 1;
-    if (node.op !== 'BatchNormalization' || !inTraining) return node;
+    if (node.op !== 'BatchNormalization' || !inTrainingMode(node)) return node;
     const { training_mode: _mode, ...attributes } = node.attributes;
     return { ...node, attributes, outputs: node.outputs.slice(0, 1) };
   });
