@@ -153,7 +153,9 @@ export interface ResolvedPrivacy {
   readonly adjacency: Adjacency;
   readonly population: number;
   readonly expectedCohort: number;
-  /** q = S / K */
+  /** Clients that a round is expected to sample: S, or more with over-selection. */
+  readonly sampledCohort: number;
+  /** q = sampled cohort / K */
   readonly samplingRate: number;
   /** The noise in the three conventions of `conventions.ts`; all null without noise. */
   readonly noiseMultiplier: number | null;
@@ -177,15 +179,21 @@ export interface ResolvedPrivacy {
 }
 
 /**
- * Ties the privacy section to the cohort and the population of the run.
+ * Ties the privacy section to the cohort and the population of the run. `sampledCohort` is what over-selection makes of the expected
+ * cohort S: it decides the sampling rate, while noise and divisor go by S.
  * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
  */
 export function resolvePrivacy(
   config: PrivacyConfig,
-  scale: { readonly expectedCohort: number; readonly population: number; readonly rounds?: number | undefined },
+  scale: {
+    readonly expectedCohort: number;
+    readonly population: number;
+    readonly sampledCohort?: number;
+    readonly rounds?: number | undefined;
+  },
 ): ResolvedPrivacy {
-  const { expectedCohort, population } = scale;
-  const rate = samplingRate(expectedCohort, population);
+  const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
+  const rate = samplingRate(sampledCohort, population);
   const common = {
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
@@ -194,6 +202,7 @@ export function resolvePrivacy(
     adjacency: adjacencyOf(config),
     population,
     expectedCohort,
+    sampledCohort,
     samplingRate: rate,
     adaptive: adaptiveSettings(config.clipping, expectedCohort),
     bands: config.bands ?? 1,
@@ -260,11 +269,11 @@ export function isCorrelated(mechanism: MechanismKind): mechanism is 'treeAggreg
 function correlatedNoise(
   { mechanism, bands = 1 }: PrivacyConfig,
   noiseMultiplier: number,
-  { expectedCohort, population, rounds }: Parameters<typeof resolvePrivacy>[1],
+  { expectedCohort, population, sampledCohort = expectedCohort, rounds }: Parameters<typeof resolvePrivacy>[1],
 ): TreeAggregation | MatrixMechanism | null {
   if (!isCorrelated(mechanism)) return null;
   if (rounds === undefined) throw new PrivacyError(`mechanism ${mechanism} is accounted for a number of rounds`);
-  const participation = cyclicParticipation(population, expectedCohort, rounds);
+  const participation = cyclicParticipation(population, sampledCohort, rounds);
   if (mechanism === 'treeAggregation') {
     const perNode = noiseMultiplier * Math.sqrt(treeLevels(rounds));
     return treeAggregation({ noiseMultiplier: perNode, steps: rounds, ...participation });

@@ -25,13 +25,14 @@ export interface FinishedRound {
 export function roundRecord(finished: FinishedRound): RoundRecord {
   const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers, clippingBounds } =
     finished;
-  const { contributed, rejectedNonFinite, lossSum } = trained.totals;
+  const { contributed, rejectedNonFinite, lossSum, infeasibleTargets } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
     round,
     cohort: trained.cohort,
     contributed,
     rejectedNonFinite,
+    ...(infeasibleTargets > 0 ? { infeasibleTargets } : {}),
     trainLoss: Number.isFinite(trainLoss) ? trainLoss : null,
     learningRate: step.learningRate,
     updateNorm: step.updateNorm,
@@ -41,6 +42,7 @@ export function roundRecord(finished: FinishedRound): RoundRecord {
     layers: step.layers,
     parametersSha256,
     ...(faults === undefined ? {} : { faults }),
+    ...(trained.simulation === undefined ? {} : { simulation: trained.simulation }),
     seconds: {
       ...seconds,
       server: seconds.total - seconds.training - seconds.evaluation,

@@ -17,7 +17,7 @@ import type { RoundTotals } from './aggregation.ts';
 import type { PrivacyState } from './checkpoint.ts';
 import { Participation } from './participation.ts';
 import type { RoundTerms } from './rounds.ts';
-import type { RunConfig } from './run-config.ts';
+import { type RunConfig, sampledCohort } from './run-config.ts';
 import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
@@ -45,7 +45,12 @@ export class RunPrivacy {
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     const { expectedCohort, rounds } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population, rounds });
+    this.settings = resolvePrivacy(config.privacy, {
+      expectedCohort,
+      population,
+      sampledCohort: sampledCohort(config),
+      rounds,
+    });
     this.#rounds = rounds;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
@@ -190,14 +195,14 @@ export class RunPrivacy {
    * Cyclic cohorts are no secret: nothing is gained from them.
    */
   cohort(round: number): readonly number[] {
-    const { noiseSource, population, expectedCohort, correlated } = this.settings;
+    const { noiseSource, population, sampledCohort, correlated } = this.settings;
     if (correlated !== null) {
       this.#order ??= shuffledOrder(population, namedStream(this.#seed, 'cohort-order'));
-      return cyclicCohort(this.#order, expectedCohort, round);
+      return cyclicCohort(this.#order, sampledCohort, round);
     }
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
-    const members = sampleCohort(population, expectedCohort, random);
+    const members = sampleCohort(population, sampledCohort, random);
     if (this.#participation) this.#growth = this.#participation.add(members);
     return members;
   }
