@@ -34,6 +34,8 @@ export interface ExtrapolatedEpsilon {
   readonly noiseMultiplier: number;
   readonly samplingRate: number;
   readonly statement: EpsilonStatement;
+  /** The same by RDP, the accountant of most papers; null when `statement` is itself by RDP. */
+  readonly moments: EpsilonStatement | null;
 }
 
 /**
@@ -51,6 +53,7 @@ export function extrapolate(
   const rate = samplingRate(target.expectedCohort, target.population);
   const noiseMultiplier = (run.noiseMultiplier * target.expectedCohort) / run.expectedCohort;
   const event = selfComposed(poissonSampled(rate, gaussian(noiseMultiplier)), run.rounds);
+  const statement = accountant.epsilon(event, run.delta);
   return {
     kind: 'extrapolation',
     population: target.population,
@@ -59,6 +62,7 @@ export function extrapolate(
     sigmaDp: run.noiseMultiplier / run.expectedCohort,
     noiseMultiplier,
     samplingRate: rate,
-    statement: accountant.epsilon(event, run.delta),
+    statement,
+    moments: statement.accountant === 'rdp' ? null : new RdpAccountant().epsilon(event, run.delta),
   };
 }
