@@ -97,7 +97,10 @@ const decompositions: Readonly<Record<string, Decomposition>> = {
     problem: batchStatisticsProblem,
     write: frozenBatchNormalization,
   },
-  Dropout: { into: 'nothing: dropout is off', write: (b, _, inputs) => b.op('Identity', [inputs[0]!]) },
+  Dropout: {
+    into: 'a mask from the client’s random stream in training, nothing in evaluation',
+    write: (b, _, inputs) => b.op('Identity', [inputs[0]!]),
+  },
   GroupNormalization: { into: 'reductions and arithmetic', write: groupNormalization },
   InstanceNormalization: { into: 'reductions and arithmetic', write: instanceNormalization },
   RMSNormalization: { into: 'reductions and arithmetic', write: rmsNormalization },
