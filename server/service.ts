@@ -68,6 +68,9 @@ export class AggregationServer {
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
   private readonly listener: Listener;
+  private readonly greeting: Greeting;
+  /** Streams served since the start; numbers the sessions. */
+  private streams = 0;
   /** Every open stream. */
   private readonly sessions = new Set<WorkerSession>();
   /** The streams whose worker has said Hello, and has not failed. */
@@ -92,8 +95,8 @@ export class AggregationServer {
     const greeting = greetingOf(options, layout);
     const admission = new Admission(token, maxWorkers, log);
     const server = new Server({ ...wireOptions, ...serverOptions });
-    let accept: (call: WorkerStream) => void = (call) => call.end();
-    server.addService(Aggregation.service, { Work: (call: WorkerStream) => accept(call) });
+    let service: AggregationServer | undefined;
+    server.addService(Aggregation.service, { Work: (call: WorkerStream) => service?.serveStream(call) });
     const listener = await listen(server, {
       address: options.listen,
       tls,
@@ -101,28 +104,36 @@ export class AggregationServer {
       helloSeconds,
       onTurnedAway: (line) => admission.report(line),
     });
-    const service = new AggregationServer(options, layout, listener, admission);
-    let sessions = 0;
-    accept = (call) => {
-      const peer = call.getPeer();
-      const refusal = admission.objection(call.metadata, peer, service.sessions.size);
-      if (refusal !== undefined) {
-        call.emit('error', refusal);
-        return;
-      }
-      sessions += 1;
-      service.admit(new WorkerSession(sessions, call, greeting, service.events(peer)));
-    };
+    service = new AggregationServer(options, layout, greeting, listener, admission);
     return service;
   }
 
-  private constructor(options: AggregationOptions, layout: ParameterLayout, listener: Listener, admission: Admission) {
+  private constructor(
+    options: AggregationOptions,
+    layout: ParameterLayout,
+    greeting: Greeting,
+    listener: Listener,
+    admission: Admission,
+  ) {
     this.options = options;
     this.layout = layout;
+    this.greeting = greeting;
     this.conduct = options.conduct ?? new WorkerConduct();
     this.listener = listener;
     this.admission = admission;
     this.address = listener.address;
+  }
+
+  /** Serves the stream of one worker, if it may have one. Streams that arrive at `address` come here by themselves. */
+  serveStream(call: WorkerStream): void {
+    const peer = call.getPeer();
+    const refusal = this.admission.objection(call.metadata, peer, this.sessions.size);
+    if (refusal !== undefined) {
+      call.emit('error', refusal);
+      return;
+    }
+    this.streams += 1;
+    this.admit(new WorkerSession(this.streams, call, this.greeting, this.events(peer)));
   }
 
   /** Workers that are connected and have said Hello. */
