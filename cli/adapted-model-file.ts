@@ -1,18 +1,27 @@
 import { parse } from 'yaml';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, ModelError } from '../errors.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
+import type { BatchNormHandling } from '../models/adapt/group-norm.ts';
 import { type TrainConfig, trainConfig } from '../models/config.ts';
 
 /** Options of the `model` commands that say what a run would do to the model before it is trained. */
 export interface AdaptationOptions {
   /** The `train` section of a configuration, on one line. */
   readonly train?: string;
+  readonly batchNorm?: BatchNormHandling;
 }
 
 /** Reads a model file and makes it ready for training, as a run with these settings would. @throws ModelError or ConfigError */
-export function readAdaptedModel(file: string, { train }: AdaptationOptions = {}): AdaptedModel {
-  return adaptModel(readModelFile(file), { train: train === undefined ? undefined : trainSection(train) });
+export function readAdaptedModel(file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {
+  const adaptation = { train: train === undefined ? undefined : trainSection(train), batchNorm };
+  const model = readModelFile(file);
+  try {
+    return adaptModel(model, adaptation);
+  } catch (error) {
+    if (error instanceof ModelError) throw new ModelError(`${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function trainSection(text: string): TrainConfig {

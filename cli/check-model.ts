@@ -1,6 +1,7 @@
 import { DpflError } from '../errors.ts';
 import { type AssumedSizes, estimateStep, type StepEstimate } from '../graph/estimate.ts';
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
+import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { formatCount, significant } from '../report/format.ts';
 import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
@@ -15,6 +16,10 @@ export interface ModelCheck extends ModelInspection {
   readonly estimate: StepEstimate | null;
   /** Parameters that training leaves as they are; `parameters` are trained. */
   readonly frozen: number;
+  /** What training makes of BatchNormalization; null without any. */
+  readonly batchNorm: BatchNormChoice | null;
+  /** What adapters are trained, in words; null without LoRA. */
+  readonly lora: string | null;
   /** Trained tensors that look like masks, tables or statistics. */
   readonly likelyBuffers: AdaptedModel['likelyBuffers'];
 }
@@ -24,8 +29,8 @@ export interface ModelCheck extends ModelInspection {
  * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
 export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
-  const { model, frozen, likelyBuffers } = readAdaptedModel(file, adaptation);
-  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers };
+  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm, lora };
   try {
     const estimate = estimateStep(model, assumed);
     return { ...inspection, trainable: true, reason: null, assumed, estimate };
@@ -44,6 +49,8 @@ export function checkText(check: ModelCheck): string {
     `layers      ${layers.length}, ${formatCount(parameters)} parameters${frozen > 0 ? ` trained; ${formatCount(frozen)} frozen` : ''}`,
     `operators   ${used.join(', ')}`,
     ...estimateLines(check),
+    ...(check.batchNorm ? [`batch norm  ${check.batchNorm.words}`] : []),
+    ...(check.lora ? [`adapters    ${check.lora}`] : []),
     ...check.likelyBuffers.map((buffer) => `buffer?     ${bufferHint(buffer)}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'fits' : `does not fit: ${why}`}`,

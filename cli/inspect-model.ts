@@ -7,6 +7,7 @@ import { gradientRule } from '../graph/gradients/registry.ts';
 import { findProblems } from '../graph/import.ts';
 import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
+import { settleBatchNorm } from '../models/adapt/batch-norm.ts';
 import { formatCount } from '../report/format.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
@@ -35,7 +36,7 @@ export interface ModelInspection {
  * @throws ModelError when the file cannot be read
  */
 export function inspectModelFile(file: string): ModelInspection {
-  return inspectModel(readModelFile(file), file);
+  return inspectModel(settleBatchNorm(readModelFile(file)).model, file);
 }
 
 /** The same for a model that was read already; `file` names it in messages. */

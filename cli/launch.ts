@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { openTask } from '../client/open-task.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -19,6 +20,7 @@ import { isLoopback } from '../proto/address.ts';
 import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
+import { InProcessServer } from '../server/in-process.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
@@ -52,7 +54,7 @@ export interface LaunchOutcome {
 }
 
 /** A run before anything is started or written: everything that bad input can break. */
-interface Prepared {
+export interface Prepared {
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
@@ -66,24 +68,9 @@ interface Prepared {
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress, security = { token: newToken() } } = options;
-  const run = namingSource(options.source, () => {
-    requireWorkers(options);
-    return prepare(config);
-  });
+  const run = namingSource(options.source, () => prepare(config));
   const evaluator = await Evaluator.create(run.forward, run.dataset.task);
-  const server = await AggregationServer.start({
-    listen: listen ?? '127.0.0.1:0',
-    tls: security.tls,
-    token: security.token,
-    runId: randomUUID(),
-    task: run.task,
-    model: run.training,
-    leaseTimeoutSeconds: config.federation.leaseSeconds,
-    silenceSeconds: config.federation.silenceSeconds,
-    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
-    log: listen === undefined ? undefined : progress.note,
-    notice: progress.note,
-  });
+  const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
   let forgetToken = () => {};
@@ -95,8 +82,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
       tokenFile = writeTokenFile(directory.path, security.token);
       forgetToken = () => removeTokenFile(directory.path);
     }
-    announce(options, run, server.address, directory.path, tokenFile);
-    if (listen === undefined) {
+    announce(options, run, server, directory.path, tokenFile);
+    if (listen === undefined && server instanceof AggregationServer) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
         count: config.federation.workers,
@@ -132,12 +119,28 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   }
 }
 
-function requireWorkers({ config, listen }: LaunchOptions): void {
+/** Where clients train: behind gRPC, or without any worker process right here. */
+async function openServer(
+  { config, listen, progress }: LaunchOptions,
+  security: Security,
+  run: Prepared,
+): Promise<AggregationServer | InProcessServer> {
   if (listen === undefined && config.federation.workers === 0) {
-    throw new ConfigError(
-      'federation.workers: 0 leaves nobody to train; set it to 1 or more, or use dpfl server --listen',
-    );
+    return new InProcessServer(await openTask(run.task, run.training));
   }
+  return AggregationServer.start({
+    listen: listen ?? '127.0.0.1:0',
+    tls: security.tls,
+    token: security.token,
+    runId: randomUUID(),
+    task: run.task,
+    model: run.training,
+    leaseTimeoutSeconds: config.federation.leaseSeconds,
+    silenceSeconds: config.federation.silenceSeconds,
+    waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
+    log: listen === undefined ? undefined : progress.note,
+    notice: progress.note,
+  });
 }
 
 /** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */
@@ -160,15 +163,21 @@ function namingModel<T>(model: string, work: () => T): T {
   }
 }
 
-function prepare(config: RunConfig): Prepared {
+/**
+ * Opens the data and builds the model of a run.
+ * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
+ */
+export function prepare(config: RunConfig): Prepared {
   const dataset = openDataset(config.data, config.seed);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
-  const adapted = adaptModel(buildModel(config.model, dataset.task, config.seed), { train: config.train });
+  const source = 'path' in config.model ? config.model.path : config.model.kind;
+  const built = buildModel(config.model, dataset.task, config.seed);
+  const batchNorm = config.model.kind === 'onnx' ? config.model.batchNorm : undefined;
+  const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const source = 'path' in config.model ? config.model.path : config.model.kind;
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
@@ -198,7 +207,7 @@ function prepare(config: RunConfig): Prepared {
 function announce(
   { config, listen, progress, security }: LaunchOptions,
   run: Prepared,
-  address: string,
+  server: AggregationServer | InProcessServer,
   directory: string,
   tokenFile: string | undefined,
 ): void {
@@ -211,8 +220,12 @@ function announce(
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
+  if (run.adapted.lora) progress.note(run.adapted.lora);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
-  if (listen === undefined) return;
+  if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
+  if (listen === undefined || server instanceof InProcessServer) return;
+  const { address } = server;
   const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
   const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
   const ticket = token === undefined ? '' : ` --token-file ${token}`;

@@ -16,6 +16,10 @@ export interface ManifestFacts {
   readonly dataFingerprint: string;
   /** One line on the model. */
   readonly model: string;
+  /** What became of BatchNormalization, for models that have any. */
+  readonly batchNorm?: string;
+  /** What adapters are trained, for runs with LoRA. */
+  readonly lora?: string;
   /** Trained parameters, and those that stay as they are. */
   readonly parameters: number;
   readonly frozenParameters: number;

@@ -25,7 +25,7 @@ export interface RunSubject {
   readonly dataFingerprint: string;
   readonly layout: ParameterLayout;
   readonly modelFingerprint: string;
-  readonly adapted: Pick<AdaptedModel, 'frozen'>;
+  readonly adapted: Pick<AdaptedModel, 'frozen' | 'batchNorm' | 'lora'>;
 }
 
 /** A run directory, and where in it to continue. */
@@ -59,7 +59,7 @@ export async function openRunDirectory(request: RunDirectoryRequest, subject: Ru
       await describe(directory, config, facts);
       return { directory };
     }
-    await requireSameSubject(directory, facts);
+    await requireSameFacts(directory, facts);
     // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
     await directory.write('config.yaml', stringify(config));
     return { directory, resumeFrom };
@@ -82,7 +82,7 @@ async function requireUnspent({ path, ledgerFile }: RunDirectory): Promise<void>
 
 function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
   const { dataset, dataFingerprint, layout, modelFingerprint, adapted } = subject;
-  const { frozen } = adapted;
+  const { frozen, batchNorm, lora } = adapted;
   return {
     seed: config.seed,
     population: dataset.population,
@@ -90,6 +90,8 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
     ...(dataset.userMeaning === undefined ? {} : { userMeaning: dataset.userMeaning }),
     dataFingerprint,
     model: `${config.model.kind}, ${layout.layers.length} layers, ${layout.size} parameters${frozen > 0 ? ` trained, ${frozen} frozen` : ''}`,
+    ...(batchNorm ? { batchNorm: batchNorm.words } : {}),
+    ...(lora ? { lora } : {}),
     parameters: layout.size,
     frozenParameters: frozen,
     layout: layout.fingerprint(),
@@ -97,8 +99,16 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
   };
 }
 
+/**
+ * Makes sure that data and model are those of the run's manifest.
+ * @throws ConfigError when they are others; DataError when the manifest cannot be read
+ */
+export function requireSameSubject(directory: RunDirectory, config: RunConfig, subject: RunSubject): Promise<void> {
+  return requireSameFacts(directory, manifestFacts(config, subject));
+}
+
 /** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */
-async function requireSameSubject(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
+async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
   const file = join(directory.path, 'manifest.json');
   let manifest: Partial<ManifestFacts>;
   try {

@@ -5,6 +5,7 @@ import { DataError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { ClientNoise } from '../privacy/client-noise.ts';
 import { Clipper } from '../privacy/clipping.ts';
 import type { ShardContext } from './shard.ts';
 import type { WorkerTask } from './task.ts';
@@ -32,5 +33,9 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
     dataset,
     trainer: await LocalTrainer.create(model),
     clipper: new Clipper(layout, task.clipping, new ExactGrid(task.gridStep)),
+    inRound: ({ clipping, gridStep, noise }) => ({
+      clipper: new Clipper(layout, clipping, new ExactGrid(gridStep)),
+      noise: noise && new ClientNoise(noise, task.seed),
+    }),
   };
 }

@@ -3,6 +3,18 @@ import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
 import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
+import type { RoundSettings } from './round-settings.ts';
+
+/** Wall-clock seconds that a shard took on its worker, and what they went to; the rest is bookkeeping. Never part of a result's bits. */
+export interface ShardSeconds {
+  readonly total: number;
+  /** Reading or making the clients' examples. */
+  readonly data: number;
+  /** Inside the training session. */
+  readonly training: number;
+  /** Norms, clipping, rounding to the grid and adding to the shard's sum. */
+  readonly clipping: number;
+}
 
 /**
  * What one shard of a cohort adds to the round. Sums run over the clients whose delta was accepted. Figures of clients are
@@ -23,18 +35,17 @@ export interface ShardResult {
   readonly deltaNormSums: Float64Array;
   /** Per layer: how many clients were clipped. */
   readonly clippedCounts: Float64Array;
-  /** Wall-clock time of the shard on its worker. */
-  readonly seconds: number;
+  readonly seconds: ShardSeconds;
 }
 
-/** What the shard needs of `LocalTrainer`. The delta's buffer is used again by the next call. */
+/** What the shard needs of `LocalTrainer`: the delta, in a buffer that the next call uses again, and the seconds in the session, if known. */
 export interface ClientTrainer {
   train(
     parameters: Float32Array,
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
-  ): Promise<{ readonly delta: Float32Array; readonly loss: number }>;
+  ): Promise<{ readonly delta: Float32Array; readonly loss: number; readonly seconds?: number }>;
 }
 
 /** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
@@ -56,6 +67,20 @@ export interface ShardContext {
   readonly dataset: FederatedDataset;
   readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
+  /** Noise of the clients' own, added to every accepted delta. */
+  readonly noise?: { addTo(sum: Float64Array, round: number, client: number): void } | undefined;
+  /** The parts of this context that a round's own settings replace. */
+  readonly inRound?: (settings: RoundSettings) => Pick<ShardContext, 'clipper' | 'noise'>;
+}
+
+/**
+ * The context with what a round changes.
+ * @throws ProtocolError when the round has settings and the task cannot follow them
+ */
+export function contextOfRound(context: ShardContext, settings: RoundSettings | undefined): ShardContext {
+  if (settings === undefined) return context;
+  if (context.inRound === undefined) throw new ProtocolError('a round came with settings that this task does not know');
+  return { ...context, ...context.inRound(settings) };
 }
 
 /**
@@ -75,7 +100,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper } = context;
+  const { layers, dataset, clipper, noise } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const deltaNormSums = new Float64Array(layers);
@@ -84,6 +109,7 @@ export async function trainShard(
   let rejectedNonFinite = 0;
   let lossSum = 0;
   let examples = 0;
+  const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
   for (const id of clientIds) {
     await setImmediate();
     signal?.throwIfAborted();
@@ -92,12 +118,17 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const { batch, delta, loss } = await trainClient(context, round, parameters, id);
+    const { batch, delta, loss, data, training } = await trainClient(context, round, parameters, id);
+    seconds.data += data;
+    seconds.training += training;
+    const clipping = performance.now();
     const outcome = clipper.addTo(sum, delta);
+    seconds.clipping += (performance.now() - clipping) / 1000;
     if (!outcome.accepted) {
       rejectedNonFinite += 1;
       continue;
     }
+    noise?.addTo(sum, round, id);
     contributed += 1;
     lossSum += onGrid(loss);
     examples += batch.count;
@@ -106,7 +137,7 @@ export async function trainShard(
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
   }
-  const seconds = (performance.now() - started) / 1000;
+  seconds.total = (performance.now() - started) / 1000;
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
 }
 
@@ -116,11 +147,14 @@ async function trainClient(
   round: number,
   parameters: Float32Array,
   id: number,
-): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number }> {
+): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number; data: number; training: number }> {
   try {
+    const opening = performance.now();
     const batch = dataset.client(id);
+    const data = (performance.now() - opening) / 1000;
     const random = namedStream(seed, 'client-batches', round, id);
-    return { batch, ...(await trainer.train(parameters, batch, local, random)) };
+    const { delta, loss, seconds = 0 } = await trainer.train(parameters, batch, local, random);
+    return { batch, delta, loss, data, training: seconds };
   } catch (error) {
     const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
     throw error instanceof DataError

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError, ProtocolError } from '../errors.ts';
 import { localConfig } from './config.ts';
+import { clippingSpec } from './round-settings.ts';
 
 const layerSpec = z.strictObject({ name: z.string(), shape: z.array(z.int().min(1)).readonly() });
 
@@ -12,7 +13,7 @@ export const workerTask = z.strictObject({
   dataFingerprint: z.string(),
   seed: z.union([z.int(), z.string()]),
   local: localConfig,
-  clipping: z.strictObject({ mode: z.enum(['global', 'uniform', 'dim', 'none']), bound: z.number().gt(0) }),
+  clipping: clippingSpec,
   /** Step of the exact grid, a power of two. */
   gridStep: z.number().gt(0),
   /** Layers of the parameter vector, in order. */

@@ -3,6 +3,7 @@ import type { ExampleBatch, TensorData } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { subtractInto } from '../params/vector.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
@@ -13,21 +14,30 @@ export interface LocalResult {
   /** Mean loss over the local steps. */
   readonly loss: number;
   readonly steps: number;
+  /** Wall-clock seconds inside onnxruntime. */
+  readonly seconds: number;
 }
 
 /** Stands for "no clipping" in float32, where dividing infinity by infinity would not. */
 const unclipped = 3.4e38;
+
+type Feeds = Readonly<Record<string, ort.Tensor>>;
 
 /** Trains simulated clients one after another in one onnxruntime session: one run is a client's whole local training. */
 export class LocalTrainer {
   readonly layout: ParameterLayout;
   private readonly session: ort.InferenceSession;
   private readonly delta: Float32Array;
+  /** Only these are asked for; the others would be copied out for nobody. */
+  private readonly outputs: readonly string[];
+  /** Tensors on the parameters of the last call: the clients of a round share them. */
+  private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
   private constructor(session: ort.InferenceSession, layout: ParameterLayout) {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
+    this.outputs = [...layout.layers.map(({ name }) => trainingNames.updated(name)), trainingNames.losses];
   }
 
   /** @throws ModelError when the runtime cannot load the training graph */
@@ -59,38 +69,45 @@ export class LocalTrainer {
   ): Promise<LocalResult> {
     const { order, offsets } = drawBatches(examples.count, settings.batchSize, settings, random);
     const feeds: Record<string, ort.Tensor> = {
+      ...this.weightFeeds(parameters),
       [trainingNames.order]: int64Vector(order),
       [trainingNames.offsets]: int64Vector(offsets),
-      [trainingNames.learningRate]: new ort.Tensor('float32', Float32Array.of(settings.learningRate), []),
-      [trainingNames.maxGradientNorm]: new ort.Tensor(
-        'float32',
-        Float32Array.of(settings.maxGradientNorm ?? unclipped),
-        [],
-      ),
+      [trainingNames.learningRate]: scalar(settings.learningRate),
+      [trainingNames.maxGradientNorm]: scalar(settings.maxGradientNorm ?? unclipped),
     };
-    for (const layer of this.layout.layers) {
-      feeds[trainingNames.layer(layer.name)] = new ort.Tensor(
-        'float32',
-        this.layout.view(parameters, layer),
-        layer.shape,
-      );
-    }
-    for (const [name, field] of Object.entries(examples.fields)) feeds[trainingNames.field(name)] = asTensor(field);
-    const results = await this.session.run(feeds).catch((cause: unknown) => {
+    for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
+    const started = performance.now();
+    const results = await this.session.run(feeds, this.outputs).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
     });
+    const seconds = (performance.now() - started) / 1000;
     for (const layer of this.layout.layers) {
       const updated = results[trainingNames.updated(layer.name)]!.data as Float32Array;
-      for (let i = 0, at = layer.offset; i < layer.size; i++, at++) this.delta[at] = parameters[at]! - updated[i]!;
+      subtractInto(this.delta, parameters, updated, layer.offset);
     }
     const losses = results[trainingNames.losses]!.data as Float32Array;
-    return {
-      delta: this.delta,
-      loss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-      steps: losses.length,
-    };
+    const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
+    return { delta: this.delta, loss, steps: losses.length, seconds };
   }
+
+  /** Views, so that parameters that change in place between calls are seen as they are. */
+  private weightFeeds(parameters: Float32Array): Feeds {
+    if (this.weights?.of === parameters) return this.weights.feeds;
+    const { layout } = this;
+    const feeds = Object.fromEntries(
+      layout.layers.map((layer) => [
+        trainingNames.layer(layer.name),
+        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
+      ]),
+    );
+    this.weights = { of: parameters, feeds };
+    return feeds;
+  }
+}
+
+function scalar(value: number): ort.Tensor {
+  return new ort.Tensor('float32', Float32Array.of(value), []);
 }
 
 function int64Vector(values: readonly number[]): ort.Tensor {

@@ -7,7 +7,8 @@ import { decodeClientIds } from '../proto/client-ids.ts';
 import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
-import { type ShardContext, type ShardResult, trainShard } from './shard.ts';
+import { parseRoundSettings } from './round-settings.ts';
+import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
@@ -119,7 +120,9 @@ async function work(
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
       const ids = decodeClientIds(lease.clientIdDeltas);
-      const result = await trainShard(context, lease.round, parameters.of(lease.round), ids, connection.over);
+      const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
+      const here = contextOfRound(context, settings);
+      const result = await trainShard(here, lease.round, parameters.of(lease.round), ids, connection.over);
       await sendResult(connection, lease, result);
       done.shards += 1;
       done.clients += ids.length;
@@ -188,7 +191,7 @@ class ParameterReceiver {
 
 async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<void> {
   const { runId, round, attempt, shard } = lease;
-  const { sum, deltaNormSums, clippedCounts, ...figures } = result;
+  const { sum, deltaNormSums, clippedCounts, seconds, ...figures } = result;
   await connection.send({
     shardHeader: {
       ...figures,
@@ -198,6 +201,10 @@ async function sendResult(connection: WorkerConnection, lease: Lease__Output, re
       shard,
       deltaNormSums: [...deltaNormSums],
       clippedCounts: [...clippedCounts],
+      seconds: seconds.total,
+      dataSeconds: seconds.data,
+      trainingSeconds: seconds.training,
+      clippingSeconds: seconds.clipping,
     },
   });
   for (const chunk of splitPayload(bytesOfFloats(sum))) await connection.send({ shardChunk: chunk });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { ConfigError, DataError } from '../errors.ts';
 import { namedStream } from '../random/stream.ts';
 import type { Cifar10Config } from './config.ts';
-import type { ExampleBatch, FederatedDataset, Task } from './dataset.ts';
+import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
 import { dirichletPartition, iidPartition } from './partition.ts';
 import { checkPopulation, checkUser } from './population.ts';
 
@@ -68,6 +68,12 @@ export class Cifar10 implements FederatedDataset {
   client(id: number): ExampleBatch {
     checkUser(id, this.population);
     return packImages(this.#training, this.#users[id]);
+  }
+
+  expectedWork(id: number): ExpectedWork {
+    checkUser(id, this.population);
+    const { length } = this.#users[id];
+    return { examples: length, pass: length };
   }
 
   evaluation(): ExampleBatch {

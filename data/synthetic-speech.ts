@@ -1,7 +1,7 @@
 import { namedStream } from '../random/stream.ts';
 import { packTranscriptions, type Utterance } from './batches.ts';
 import type { SyntheticSpeechConfig } from './config.ts';
-import type { ExampleBatch, FederatedDataset, Task } from './dataset.ts';
+import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
 import { LogMelExtractor } from './features.ts';
 import { checkUser } from './population.ts';
 import { drawSpeaker } from './synthesis/speaker.ts';
@@ -42,6 +42,13 @@ export class SyntheticSpeech implements FederatedDataset {
     checkUser(id, this.population);
     const utterances = this.#utterances('synthetic-user', id, this.#config.utterancesPerUser);
     return packTranscriptions(utterances, this.#config.features.filters);
+  }
+
+  /** How long its utterances are is known only when they are spoken: on average users are alike. */
+  expectedWork(id: number): ExpectedWork {
+    checkUser(id, this.population);
+    const examples = this.#config.utterancesPerUser;
+    return { examples, pass: examples };
   }
 
   evaluation(): ExampleBatch {

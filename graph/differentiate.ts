@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
+import type { Gradients } from './gradients/rule.ts';
 import type { Node } from './ir.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Node } from './ir.ts';
  * @param seeds gradients of the loss with respect to some values, for instance the logits
  * @param wanted the values whose gradients are asked for, for instance the weights
  * @returns the gradient of each wanted value; a value the loss does not depend on is missing
- * @throws ModelError that lists every node without a gradient rule between the wanted values and the loss
+ * @throws ModelError that lists every node without a gradient between the wanted values and the loss
  */
 export function differentiate(
   b: GraphBuilder,
@@ -16,17 +17,18 @@ export function differentiate(
   seeds: ReadonlyMap<string, string>,
   wanted: ReadonlySet<string>,
 ): Map<string, string> {
-  const active = dependents(nodes, wanted);
+  const active = dependents(b, nodes, wanted);
   const contributions = new Map<string, string[]>();
   for (const [value, gradient] of seeds) contributions.set(value, [gradient]);
   const path = backwardPath(nodes, active, new Set(seeds.keys()));
-  refuseUnknown(path);
+  const refusals = unknownOperators(path);
   for (const node of path) {
     const dys = node.outputs.map((output) => total(b, output, contributions.get(output)));
     const first = dys[0] ?? dys.find((gradient) => gradient !== undefined);
-    if (first === undefined) continue;
-    const gradients = b.within(`grad/${node.name}`, () =>
-      gradientRule(node.op)!.gradient({
+    const rule = gradientRule(node.op);
+    if (first === undefined || rule === undefined) continue;
+    const write = () =>
+      rule.gradient({
         b,
         node,
         x: (index) => node.inputs[index]!,
@@ -34,13 +36,19 @@ export function differentiate(
         dy: first,
         dys,
         needs: (index) => active.has(node.inputs[index] ?? ''),
-      }),
-    );
+      });
+    const gradients = b.within(`grad/${node.name}`, () => refusing(write, node, refusals));
     for (const [i, gradient] of gradients.entries()) {
       const input = node.inputs[i];
       if (!gradient || !input || !active.has(input)) continue;
       contributions.set(input, [...(contributions.get(input) ?? []), gradient]);
     }
+  }
+  if (refusals.length > 0) {
+    const list = refusals.join('; ');
+    throw new ModelError(
+      `the model cannot be trained: ${list}; replace these operators, or freeze every weight before them`,
+    );
   }
   const found = [...wanted].flatMap((value) => {
     const gradient = total(b, value, contributions.get(value));
@@ -55,12 +63,14 @@ function total(b: GraphBuilder, value: string, contributions: readonly string[] 
   return b.within(`grad/sum/${value}`, () => contributions.reduce((sum, part) => b.op('Add', [sum, part])));
 }
 
-/** Values that depend on a wanted value through differentiable nodes, the wanted ones included. */
-function dependents(nodes: readonly Node[], wanted: ReadonlySet<string>): Set<string> {
+/** Floating-point values that depend on a wanted value through differentiable nodes, the wanted ones included. */
+function dependents(b: GraphBuilder, nodes: readonly Node[], wanted: ReadonlySet<string>): Set<string> {
   const active = new Set(wanted);
   for (const node of nodes) {
     if (isFlat(node.op) || !node.inputs.some((input) => active.has(input))) continue;
-    for (const output of node.outputs) if (output !== '') active.add(output);
+    for (const output of node.outputs) {
+      if (output !== '' && b.type(output).dtype.startsWith('float')) active.add(output);
+    }
   }
   return active;
 }
@@ -80,11 +90,24 @@ function backwardPath(nodes: readonly Node[], active: ReadonlySet<string>, seeds
   return path;
 }
 
-function refuseUnknown(path: readonly Node[]): void {
+/** One line about all nodes whose operator has no rule. */
+function unknownOperators(path: readonly Node[]): string[] {
   const unknown = path.filter((node) => !gradientRule(node.op));
-  if (unknown.length === 0) return;
-  const list = unknown.map((node) => `${node.op} ('${node.name}')`).join(', ');
-  throw new ModelError(
-    `the model cannot be trained: no gradient rule for ${list}; replace these operators, or freeze every weight before them`,
-  );
+  return unknown.length === 0
+    ? []
+    : [`no gradient rule for ${unknown.map(({ op, name }) => `${op} ('${name}')`).join(', ')}`];
+}
+
+/**
+ * Notes a rule's refusal of its node, so that all of them can be told at once. The inputs stand in for their own gradients, which
+ * have the same shapes, for the nodes before to be tried as well.
+ */
+function refusing(write: () => Gradients, node: Node, refusals: string[]): Gradients {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    refusals.push(error.message);
+    return node.inputs;
+  }
 }

@@ -13,7 +13,7 @@ const letters = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZ'];
 /**
  * Reads the equation of an Einsum node.
  * @param ranks rank of each operand, for ellipses
- * @throws ModelError for diagonals, and when the equation does not fit the operands
+ * @throws ModelError when the equation does not fit the operands
  */
 export function einsumEquation(node: Node, ranks: readonly number[]): Equation {
   const fail = (why: string) => new ModelError(`node '${node.name}' (Einsum): ${why}`);
@@ -27,7 +27,6 @@ export function einsumEquation(node: Node, ranks: readonly number[]): Equation {
   const operands = parts.map((part, i) => part.replace('...', free.slice(widest - widths[i]!, widest).join('')));
   for (const [i, part] of operands.entries()) {
     if (part.length !== ranks[i]) throw fail(`operand ${i} of '${equation}' has rank ${ranks[i]}`);
-    if (new Set(part).size !== part.length) throw fail(`the diagonal in '${equation}' is not supported`);
   }
   const shared = free.slice(0, widest).join('');
   return { operands, result: right?.replace('...', shared) ?? impliedResult(parts, shared) };

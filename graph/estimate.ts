@@ -17,7 +17,7 @@ export interface AssumedSizes {
 
 /** What one local step on one mini-batch costs. */
 export interface StepEstimate {
-  /** Weights, gradients, updated weights, and the activations that are alive at once at most. */
+  /** Weights, gradients, updated weights, stored tensors that are not trained, and the activations that are alive at once at most. */
   readonly bytes: number;
   readonly activationBytes: number;
   /** Of matrix products and convolutions, per example: forward pass, and forward and backward together. */
@@ -57,11 +57,19 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const activationBytes = peakBytes(step, typeOf);
   return {
-    bytes: 12 * parameters + activationBytes,
+    bytes: 12 * parameters + storedBytes(step, model) + activationBytes,
     activationBytes,
     forwardFlop: productFlop(forward, typeOf) / sizes.batch,
     trainingFlop: productFlop(step, typeOf) / sizes.batch,
   };
+}
+
+/** The model's tensors that a step reads and does not train: frozen weights and tables. */
+function storedBytes({ constants }: Graph, model: Model): number {
+  return [...constants].reduce(
+    (sum, [name, { data }]) => sum + (model.graph.constants.has(name) ? data.byteLength : 0),
+    0,
+  );
 }
 
 const elementBytes: Readonly<Record<DataType, number>> = {

@@ -32,6 +32,9 @@ const attributesMadeInputs: Readonly<Record<string, readonly (readonly [attribut
   ],
 };
 
+/** Outputs that gradient rules read, and that a model need not ask for. */
+const outputsRead: Readonly<Record<string, number>> = { LayerNormalization: 3, TopK: 2 };
+
 /** Oldest operator set whose remaining differences are covered here. */
 export const oldestOpset = 11;
 
@@ -71,7 +74,7 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
       for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
       continue;
     }
-    const asked = node.op === 'LayerNormalization' ? Math.max(3, node.outputs.length) : node.outputs.length;
+    const asked = Math.max(outputsRead[node.op] ?? 1, node.outputs.length);
     const written = b.node(node.op, inputs, attributes, {
       outputs: asked,
       domain: node.domain,

@@ -13,6 +13,11 @@ export function isRecurrent(op: string): boolean {
   return Object.hasOwn(activations, op);
 }
 
+/** Whether a plain recurrent layer has ReLU, in all its directions, in place of tanh. */
+export function hasRelu({ attributes: { activations: given } }: Pick<Node, 'attributes'>): boolean {
+  return given?.kind === 'strings' && given.value.every((name) => name === 'Relu');
+}
+
 /** Why a recurrent node cannot be trained, if it cannot. */
 export function recurrentProblem({ op, inputs, attributes }: Node): string | undefined {
   if (op === 'LSTM' && inputs[7]) return 'peephole weights (input 7) have no gradient; export a plain LSTM';
@@ -20,6 +25,7 @@ export function recurrentProblem({ op, inputs, attributes }: Node): string | und
   if (intAttribute({ attributes }, 'input_forget', 0) === 1)
     return 'coupled input and forget gates (input_forget) have no gradient';
   const given = attributes.activations;
+  if (op === 'RNN' && hasRelu({ attributes })) return undefined;
   const usual = activations[op] ?? [];
   if (given?.kind === 'strings' && given.value.some((name, i) => name !== usual[i % usual.length]))
     return `activations ${given.value.join(', ')} have no gradient; only ${usual.join(', ')} can be trained`;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { batchNormHandlings } from './adapt/group-norm.ts';
 
 const positive = z.int().positive();
 
@@ -32,6 +33,12 @@ const onnx = z
   .strictObject({
     kind: z.literal('onnx'),
     path: z.string().min(1).describe('an .onnx file, relative to the configuration file'),
+    batchNorm: z
+      .enum(batchNormHandlings)
+      .optional()
+      .describe(
+        'BatchNormalization keeps its stored statistics, or becomes GroupNorm; default: freeze when the file carries trained statistics, else group',
+      ),
   })
   .describe('your own model, trained from the weights in the file');
 
@@ -40,11 +47,26 @@ export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, ml
 
 const patterns = z.array(z.string().min(1)).min(1);
 
+const lora = z
+  .strictObject({
+    rank: positive.describe('rank of the adapters'),
+    alpha: z.number().positive().optional().describe('their product is scaled by alpha / rank; default: the rank'),
+    targets: patterns
+      .default(['*'])
+      .describe('name patterns of MatMul and Gemm weights to adapt; by default all of them'),
+    write: z
+      .enum(['merged', 'adapters'])
+      .default('merged')
+      .describe('whether model.onnx holds the adapted weights, or the old ones and the adapters'),
+  })
+  .describe('low-rank adapters are trained in place of the weights, and layers that `include` names besides');
+
 /** The `train` section of a run configuration: which layers of the model are trained. */
 export const trainConfig = z
   .strictObject({
     include: patterns.optional().describe('name patterns (`*`, `?`) of the layers to train; default: all'),
     exclude: patterns.optional().describe('name patterns of layers that stay as they are, even if included'),
+    lora: lora.optional(),
   })
   .describe('which layers are trained; the others are constants: no gradient, not clipped, sent or noised');
 

@@ -1,8 +1,16 @@
 import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
 import type { ClippingSpec } from './clipping.ts';
-import { noiseConventions } from './conventions.ts';
-import { gaussian, nonPrivate, type PrivacyEvent, poissonSampled } from './events.ts';
+import { type NoiseConventions, noiseConventions } from './conventions.ts';
+import {
+  ADD_OR_REMOVE,
+  type Adjacency,
+  gaussian,
+  laplace,
+  nonPrivate,
+  type PrivacyEvent,
+  poissonSampled,
+} from './events.ts';
 import { mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
 import type { NoiseGroup } from './noise-groups.ts';
@@ -27,8 +35,10 @@ const noise = z
 const clipping = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z
-      .enum(['global', 'uniform', 'dim'])
-      .describe('one norm for the whole delta, or per layer: equal shares, or shares by layer size'),
+      .enum(['global', 'uniform', 'dim', 'l1'])
+      .describe(
+        'one norm for the whole delta, or per layer: equal shares, or shares by layer size; l1: the L1 norm of the whole, for mechanism laplace',
+      ),
     bound: positive.describe('clipping bound C on the norm of a client’s delta'),
   }),
   z.strictObject({
@@ -58,8 +68,19 @@ const extrapolation = z
 export const privacyConfig = z
   .strictObject({
     clipping: clipping.describe('how client deltas are clipped'),
-    mechanism: z.enum(['gaussian', 'none']).default('gaussian').describe('none trains without differential privacy'),
-    noise: noise.optional().describe('amount of Gaussian noise, in one of three conventions'),
+    mechanism: z
+      .enum(['gaussian', 'discreteGaussian', 'laplace', 'none'])
+      .default('gaussian')
+      .describe(
+        'distribution of the noise; discreteGaussian is drawn exactly; none trains without differential privacy',
+      ),
+    noise: noise.optional().describe('amount of noise, in one of three conventions'),
+    noisePlacement: z
+      .enum(['central', 'shares', 'local'])
+      .default('central')
+      .describe(
+        'who adds the noise: the server; the clients, whose shares add up to the same; or every client all of its own (local DP)',
+      ),
     noiseGroups: z
       .array(noiseGroup)
       .min(1)
@@ -81,12 +102,15 @@ export const privacyConfig = z
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
     for (const { path, message } of mechanismProblems(config)) problem([...path], message);
-    if (config.mechanism === 'gaussian') {
+    if (config.mechanism !== 'none') {
       if (config.clipping.mode === 'none') {
-        problem(['clipping', 'mode'], 'Gaussian noise protects nobody without clipping; choose global, uniform or dim');
+        problem(
+          ['clipping', 'mode'],
+          `${config.mechanism} noise protects nobody without clipping; choose ${config.mechanism === 'laplace' ? 'l1' : 'global, uniform or dim'}`,
+        );
       }
       if (config.noise === undefined) {
-        problem(['noise'], 'mechanism gaussian needs noise: { multiplier | sigmaDp | sigmaClient }');
+        problem(['noise'], `mechanism ${config.mechanism} needs noise: { multiplier | sigmaDp | sigmaClient }`);
       }
     } else {
       if (config.noise !== undefined) problem(['noise'], 'mechanism none adds no noise; remove noise');
@@ -100,12 +124,17 @@ export const privacyConfig = z
   });
 
 export type PrivacyConfig = z.infer<typeof privacyConfig>;
+export type MechanismKind = PrivacyConfig['mechanism'];
+export type NoisePlacement = PrivacyConfig['noisePlacement'];
 
 /** Everything that privacy means in one run, in every unit that code and reports need. */
 export interface ResolvedPrivacy {
   readonly clipping: ClippingSpec;
-  readonly mechanism: 'gaussian' | 'none';
+  readonly mechanism: MechanismKind;
   readonly noiseSource: NoiseSource;
+  readonly noisePlacement: NoisePlacement;
+  /** Neighbouring data sets that the guarantee is about. */
+  readonly adjacency: Adjacency;
   readonly population: number;
   readonly expectedCohort: number;
   /** q = S / K */
@@ -114,12 +143,12 @@ export interface ResolvedPrivacy {
   readonly noiseMultiplier: number | null;
   readonly sigmaDp: number | null;
   readonly sigmaClient: number | null;
-  /** Standard deviation z·C on the sum of clipped deltas, in units of the parameters; null without noise. */
+  /** Standard deviation on the sum of clipped deltas, in units of the parameters: z·C, √2·z·C for laplace; null without noise. */
   readonly standardDeviation: number | null;
   /** Layers with noise of their own; undefined when all have the same. */
   readonly noiseGroups: readonly NoiseGroup[] | undefined;
   readonly delta: number;
-  /** What a central step costs. The ledger's events say the same in more detail where layers differ. */
+  /** What a central step costs; the ledger may say the same in more detail. */
   readonly roundEvent: PrivacyEvent;
   /** Plain sentences on settings that are allowed but weaken the statement. */
   readonly warnings: readonly string[];
@@ -139,6 +168,8 @@ export function resolvePrivacy(
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
     noiseSource: config.noiseSource,
+    noisePlacement: config.noisePlacement,
+    adjacency: config.noisePlacement === 'local' ? ('replace-one-user' as const) : ADD_OR_REMOVE,
     population,
     expectedCohort,
     samplingRate: rate,
@@ -157,7 +188,7 @@ export function resolvePrivacy(
     };
   }
   if (config.noise === undefined || config.clipping.mode === 'none') {
-    throw new PrivacyError('privacy: mechanism gaussian needs noise and a clipping mode other than none');
+    throw new PrivacyError(`privacy: mechanism ${config.mechanism} needs noise and a clipping mode other than none`);
   }
   const noise = noiseConventions(config.noise, expectedCohort);
   const populations = [
@@ -173,8 +204,19 @@ export function resolvePrivacy(
   return {
     ...common,
     ...noise,
-    standardDeviation: noise.noiseMultiplier * config.clipping.bound,
-    roundEvent: poissonSampled(rate, gaussian(noise.noiseMultiplier)),
+    standardDeviation:
+      noise.noiseMultiplier * config.clipping.bound * (config.mechanism === 'laplace' ? Math.SQRT2 : 1),
+    roundEvent: roundEvent(config, rate, noise),
     warnings,
   };
+}
+
+function roundEvent(
+  { mechanism, noisePlacement }: PrivacyConfig,
+  rate: number,
+  { noiseMultiplier, sigmaClient }: NoiseConventions,
+): PrivacyEvent {
+  // Whoever takes part in a local release is known: nothing is gained by sampling.
+  if (noisePlacement === 'local') return gaussian(sigmaClient);
+  return poissonSampled(rate, mechanism === 'laplace' ? laplace(noiseMultiplier) : gaussian(noiseMultiplier));
 }

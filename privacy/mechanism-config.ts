@@ -17,17 +17,44 @@ export interface Problem {
 
 interface MechanismSettings {
   readonly mechanism: string;
+  readonly clipping: { readonly mode: string };
+  readonly noise?: { readonly multiplier?: number | undefined } | undefined;
+  readonly extrapolate: readonly unknown[];
+  readonly noisePlacement: string;
   readonly noiseGroups?: readonly unknown[] | undefined;
 }
 
 /** What does not go together in the settings of a mechanism. */
-export function mechanismProblems({ mechanism, noiseGroups }: MechanismSettings): Problem[] {
+export function mechanismProblems(settings: MechanismSettings): Problem[] {
+  const { mechanism, clipping, noise, noisePlacement, noiseGroups, extrapolate } = settings;
   const problems: Problem[] = [];
+  const add = (path: string[], message: string) => problems.push({ path, message });
+  if (mechanism === 'laplace') {
+    if (clipping.mode !== 'l1') {
+      add(
+        ['clipping', 'mode'],
+        'Laplace noise is measured against the L1 norm, which this mode does not bound; choose l1',
+      );
+    }
+    if (noise !== undefined && noise.multiplier === undefined) {
+      add(['noise'], 'for mechanism laplace state multiplier, the scale b in units of the clipping bound');
+    }
+    if (extrapolate.length > 0) add(['extrapolate'], 'extrapolation is for Gaussian noise; remove extrapolate');
+  } else if (clipping.mode === 'l1') {
+    add(['clipping', 'mode'], 'l1 is for mechanism laplace; choose global, uniform or dim');
+  }
   if (noiseGroups !== undefined && mechanism !== 'gaussian') {
-    problems.push({
-      path: ['noiseGroups'],
-      message: 'only mechanism gaussian has noise per group of layers; remove it',
-    });
+    add(['noiseGroups'], 'only mechanism gaussian has noise per group of layers; remove it');
+  }
+  if (noisePlacement !== 'central') {
+    if (mechanism !== 'gaussian' && mechanism !== 'discreteGaussian') {
+      add(['noisePlacement'], `mechanism ${mechanism} adds its noise centrally; remove noisePlacement`);
+    }
+    if (noiseGroups !== undefined)
+      add(['noiseGroups'], 'noise per group of layers is added centrally; remove noisePlacement');
+  }
+  if (noisePlacement === 'local' && extrapolate.length > 0) {
+    add(['extrapolate'], 'a larger cohort does not change local privacy; remove extrapolate');
   }
   return problems;
 }

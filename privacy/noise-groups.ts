@@ -1,10 +1,11 @@
 import { PrivacyError } from '../errors.ts';
+import { matches, nearNames } from '../params/layer-patterns.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { type ClippingSpec, layerBounds } from './clipping.ts';
 
 /** Layers that get more or less noise than others. */
 export interface NoiseGroup {
-  /** Names of layers; `*` stands for any characters. */
+  /** Names of layers; `*` stands for any characters, `?` for one. */
   readonly layers: readonly string[];
   /** Standard deviation of the noise relative to layers in no group. */
   readonly factor: number;
@@ -66,15 +67,10 @@ function groupLayers(layout: ParameterLayout, groups: readonly NoiseGroup[]): nu
   }
   for (const [g, { layers }] of groups.entries()) {
     if (members[g].length > 0) continue;
-    const names = layout.layers.map(({ name }) => name).slice(0, 5);
+    const names = layout.layers.map(({ name }) => name);
     throw new PrivacyError(
-      `privacy.noiseGroups.${g}: ${layers.join(', ')} fits no layer that is left; layers are called ${names.join(', ')}${layout.layers.length > 5 ? ', …' : ''}`,
+      `privacy.noiseGroups.${g}: ${layers.join(', ')} fits no layer that is left; layers like it are ${nearNames(layers[0], names).join(', ')}`,
     );
   }
   return members[groups.length].length > 0 ? members : members.slice(0, -1);
-}
-
-function matches(pattern: string, name: string): boolean {
-  const literals = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
-  return new RegExp(`^${literals.join('.*')}$`, 's').test(name);
 }

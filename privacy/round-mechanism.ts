@@ -2,8 +2,8 @@ import { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { ClippingSpec } from './clipping.ts';
 import type { ResolvedPrivacy } from './config.ts';
-import { composed, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
-import { IndependentNoise, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
+import { composed, discreteGaussian, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
+import { IndependentNoise, type NoiseKind, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
 import { poissonCohortLimit } from './sampling.ts';
 
@@ -12,9 +12,19 @@ export interface RoundMechanism {
   readonly clipping: ClippingSpec;
   /** Workers and server must use the same. */
   readonly grid: ExactGrid;
+  /** All the noise of a round. */
   readonly noise: NoiseMechanism;
   /** What the ledger says of central step `round`. */
   event(round: number): PrivacyEvent;
+  /** Scale of the noise in grid steps and its distribution, where clients add it themselves; null where they do not. */
+  readonly clientNoise: ClientScale | null;
+}
+
+/** Noise that the clients of a round add. */
+export interface ClientScale {
+  readonly kind: NoiseKind;
+  /** On every client's delta with `local`; on the sum, to be shared out, with `shares`. */
+  readonly steps: number;
 }
 
 /**
@@ -26,32 +36,61 @@ export function roundMechanism(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noiseMultiplier, standardDeviation, noiseGroups, roundEvent, samplingRate } = settings;
-  if (noiseMultiplier === null || standardDeviation === null) {
+  const { mechanism, clipping, noiseMultiplier, noiseGroups, roundEvent } = settings;
+  if (mechanism === 'none' || noiseMultiplier === null) {
     const grid = ExactGrid.forSum(clipping.bound, largestCohort(settings));
-    return { clipping, grid, noise: noNoise, event: () => roundEvent };
+    return { clipping, grid, noise: noNoise, event: () => roundEvent, clientNoise: null };
   }
-  const gridFor = (std: number) => ExactGrid.forNoisySum(clipping.bound, largestCohort(settings), std);
-  if (noiseGroups === undefined) {
-    const grid = gridFor(standardDeviation);
-    const scales = layout.layers.map(() => standardDeviation);
-    return {
-      clipping,
-      grid,
-      noise: new IndependentNoise('gaussian', layout, grid, scales, streams),
-      event: () => roundEvent,
-    };
-  }
+  if (noiseGroups !== undefined) return groupedNoise(settings, noiseMultiplier, layout, streams);
+  return equalNoise(settings, mechanism, noiseMultiplier, layout, streams);
+}
+
+/** Noise of one scale on all layers. */
+function equalNoise(
+  settings: ResolvedPrivacy,
+  kind: NoiseKind,
+  noiseMultiplier: number,
+  layout: ParameterLayout,
+  streams: NoiseStreams,
+): RoundMechanism {
+  const { clipping, noisePlacement, sigmaClient, samplingRate, roundEvent } = settings;
+  const scale = noiseMultiplier * clipping.bound;
+  const local = noisePlacement === 'local';
+  const clientScale = local ? (sigmaClient ?? 0) * clipping.bound : scale;
+  const grid = gridFor(settings, local ? clientScale : (settings.standardDeviation ?? 0));
+  const scales = layout.layers.map(() => scale);
+  const noise = new IndependentNoise(kind, layout, grid, scales, streams);
+  const clientNoise = noisePlacement === 'central' ? null : { kind, steps: clientScale * grid.perUnit };
+  if (kind !== 'discreteGaussian') return { clipping, grid, noise, event: () => roundEvent, clientNoise };
+  // On the grid the exact numbers are known: those of the integers that are released.
+  const exact = discreteGaussian(clientScale * grid.perUnit, clipping.bound * grid.perUnit, layout.size);
+  const event = local ? exact : poissonSampled(samplingRate, exact);
+  return { clipping, grid, noise, event: () => event, clientNoise };
+}
+
+/** Gaussian noise with a scale per group of layers. */
+function groupedNoise(
+  settings: ResolvedPrivacy,
+  noiseMultiplier: number,
+  layout: ParameterLayout,
+  streams: NoiseStreams,
+): RoundMechanism {
+  const { clipping, noiseGroups = [], samplingRate } = settings;
   const groups = allocateNoise(layout, clipping, noiseMultiplier, noiseGroups);
   // The largest noise decides: a standard deviation of up to 2^31 steps, so that draws reach every grid point.
-  const grid = gridFor(Math.max(...groups.map((group) => group.standardDeviation)));
+  const grid = gridFor(settings, Math.max(...groups.map((group) => group.standardDeviation)));
   const scales = layout.layers.map(
     (_, layer) => groups.find(({ layers }) => layers.includes(layer))?.standardDeviation ?? 0,
   );
   const parts = groups.map((group) => gaussian(group.standardDeviation / group.sensitivity));
   // Under global clipping the parts are not independent budgets: the delta may be in any of them, but is in all of them once.
   const event = poissonSampled(samplingRate, clipping.mode === 'global' ? gaussian(noiseMultiplier) : composed(parts));
-  return { clipping, grid, noise: new IndependentNoise('gaussian', layout, grid, scales, streams), event: () => event };
+  const noise = new IndependentNoise('gaussian', layout, grid, scales, streams);
+  return { clipping, grid, noise, event: () => event, clientNoise: null };
+}
+
+function gridFor(settings: ResolvedPrivacy, std: number): ExactGrid {
+  return ExactGrid.forNoisySum(settings.clipping.bound, largestCohort(settings), std);
 }
 
 function largestCohort({ expectedCohort, population }: ResolvedPrivacy): number {

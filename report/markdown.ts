@@ -11,7 +11,7 @@ import {
 } from './format.ts';
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
-import { ADJACENCY_WORDS, accountantWords } from './privacy-words.ts';
+import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
 import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, TimingSection } from './training.ts';
 
 /** The report as Markdown, for people. */
@@ -42,6 +42,8 @@ function ending({ finished, endedByBudget }: Report['run']): string {
 function runSection({ run }: Report): string {
   const rows: [string, string][] = [
     ['model', run.model],
+    ...(run.batchNorm === null ? [] : [['batch normalisation', run.batchNorm] satisfies [string, string]]),
+    ...(run.lora === null ? [] : [['adapters', run.lora] satisfies [string, string]]),
     ['data', run.data],
     ['central steps (T)', `${run.completedRounds} of ${run.plannedRounds}${ending(run)}`],
     ['population (K)', formatCount(run.population)],
@@ -93,15 +95,12 @@ function privacySection(privacy: PrivacySection): string {
   const rows: [string, string][] = [
     ['epsilon (ε)', `${significant(roundUp(privacy.epsilon, 4))} at δ = ${significant(privacy.delta)}`],
     ['adjacency', ADJACENCY_WORDS[privacy.adjacency]],
-    ['mechanism', 'Gaussian noise, added once per central step to the exact sum of clipped client deltas'],
-    [
-      'sampling',
-      `Poisson: each of K = ${formatCount(sampling.population)} users independently with q = ${significant(sampling.rate, 6)} (S = ${formatCount(sampling.expectedCohort)}); the sum is divided by S, never by the realised cohort`,
-    ],
+    ['mechanism', `${MECHANISM_WORDS[privacy.mechanism]}, ${PLACEMENT_WORDS[noise.placement]}`],
+    ...samplingRows(sampling),
     ['clipping', clippingWords(clipping.mode, clipping.bound)],
     [
       'noise multiplier (z)',
-      `${significant(noise.multiplier, 6)} (σ_sum; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
+      `${significant(noise.multiplier, 6)} (${privacy.mechanism === 'laplace' ? 'scale b' : 'σ_sum'}; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
     ],
     ...(noise.groups ?? []).map(({ layers, multiplier }): [string, string] => [
       layers.length > 0 ? `z of ${layers.map((name) => `\`${name}\``).join(', ')}` : 'z of all other layers',
@@ -116,6 +115,25 @@ function privacySection(privacy: PrivacySection): string {
   return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
 }
 
+function samplingRows(sampling: PrivacySection['sampling']): [string, string][] {
+  const users = `K = ${formatCount(sampling.population)} users`;
+  const divisor = 'the sum is divided by S, never by the realised cohort';
+  const expected = `S = ${formatCount(sampling.expectedCohort)}`;
+  if (sampling.kind === 'poisson') {
+    return [
+      [
+        'sampling',
+        `Poisson: each of ${users} independently with q = ${significant(sampling.rate, 6)} (${expected}); ${divisor}`,
+      ],
+    ];
+  }
+  return [
+    ['sampling', `Poisson cohorts of ${expected} out of ${users}, which local privacy gains nothing from; ${divisor}`],
+    ['participations of the busiest user', formatCount(sampling.mostParticipations)],
+    ['ε of a single participation', significant(roundUp(sampling.epsilonPerParticipation, 4))],
+  ];
+}
+
 function noPrivacySection({ reason, caveats }: NoPrivacySection): string {
   return ['## Privacy', `**No differential privacy.** ${reason}`, list(caveats)]
     .filter((part) => part !== '')
@@ -127,6 +145,7 @@ function clippingWords(mode: string, bound: number): string {
     global: 'over the whole delta',
     uniform: 'per layer, C_h = C / √H',
     dim: 'per layer, C_h = C · √(d_h / d)',
+    l1: 'sum of magnitudes of the whole delta',
   };
   return `${mode}: norm at most C = ${significant(bound)}, ${bounds[mode] ?? mode}`;
 }
@@ -183,6 +202,7 @@ function timingSection(timing: TimingSection): string {
     ['evaluation', formatDuration(timing.evaluationSeconds)],
     ['server', formatDuration(timing.serverSeconds)],
     ['clients per second of training', maybe(timing.clientsPerSecond, formatRate)],
+    ['time that workers were busy', maybe(timing.workersBusy, (part) => `${(100 * part).toFixed(1)} %`)],
     ...Object.entries(timing.faults).map(([kind, times]): [string, string] => [
       `faults of workers, made good: ${kind}`,
       formatCount(times),

@@ -46,6 +46,10 @@ export interface RunSection {
   readonly expectedCohort: number;
   /** One line each, for people. */
   readonly model: string;
+  /** What became of BatchNormalization; null for models without it. */
+  readonly batchNorm: string | null;
+  /** What adapters are trained; null without LoRA. */
+  readonly lora: string | null;
   readonly data: string;
   readonly local: string;
   readonly optimizer: string;
@@ -58,7 +62,16 @@ export interface RunSection {
 
 /** The report of a run, a pure function of the files in its directory. */
 export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Report {
-  const { population, dataset, userMeaning: _inCaveats, model, seed: _sameAsConfig, ...rest } = manifest;
+  const {
+    population,
+    dataset,
+    userMeaning: _inCaveats,
+    model,
+    batchNorm,
+    lora,
+    seed: _sameAsConfig,
+    ...rest
+  } = manifest;
   const { rounds: plannedRounds, expectedCohort } = config.federation;
   const completedRounds = rounds.length > 0 ? rounds[rounds.length - 1].round : 0;
   const record = {
@@ -84,6 +97,8 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       population,
       expectedCohort,
       model: model ?? describe(config.model),
+      batchNorm: batchNorm ?? null,
+      lora: lora ?? null,
       data: dataset ?? describe(config.data),
       local: `SGD, ${describe(config.local)}`,
       optimizer: describe(config.optimizer),

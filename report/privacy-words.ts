@@ -1,6 +1,8 @@
 import type { EpsilonStatement } from '../privacy/accountant.ts';
+import type { NoisePlacement } from '../privacy/config.ts';
 import type { Adjacency } from '../privacy/events.ts';
 import { significant } from './format.ts';
+import type { RoundNoise } from './round-noise.ts';
 
 /** The adjacency of every epsilon, in words. */
 export const ADJACENCY_WORDS = {
@@ -8,6 +10,20 @@ export const ADJACENCY_WORDS = {
   'replace-one-user': 'replacing all data of one user by any other',
   'zero-out-one-user': 'replacing the contributions of one user by zero',
 } as const satisfies Record<Adjacency, string>;
+
+/** The noise of a run, in words. */
+export const MECHANISM_WORDS = {
+  gaussian: 'Gaussian noise',
+  discreteGaussian: 'discrete Gaussian noise (exact draws)',
+  laplace: 'discrete Laplace noise (exact draws)',
+} as const satisfies Record<RoundNoise['mechanism'], string>;
+
+/** Where noise is added, in words. */
+export const PLACEMENT_WORDS = {
+  central: 'added once per central step to the exact sum of clipped client deltas',
+  shares: 'in shares that the clients of a central step add to their clipped deltas',
+  local: 'added by every client to its own clipped delta',
+} as const satisfies Record<NoisePlacement, string>;
 
 const ACCOUNTANTS: Readonly<Record<string, string>> = {
   rdp: 'Rényi DP (moments accountant)',

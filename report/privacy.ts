@@ -1,8 +1,8 @@
 import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
-import { type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
-import { ADD_OR_REMOVE, type Adjacency } from '../privacy/events.ts';
+import type { Adjacency } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
@@ -13,7 +13,7 @@ import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 /** The guarantee of a run. Epsilon, q, z and T are those of the ledger, never copied from elsewhere. */
 export interface PrivacySection {
   readonly guaranteed: true;
-  readonly mechanism: 'gaussian';
+  readonly mechanism: RoundNoise['mechanism'];
   readonly adjacency: Adjacency;
   readonly epsilon: number;
   readonly delta: number;
@@ -23,17 +23,12 @@ export interface PrivacySection {
   readonly conversion: EpsilonStatement['conversion'];
   /** T: central steps in the ledger. */
   readonly steps: number;
-  readonly sampling: {
-    readonly kind: 'poisson';
-    /** q */
-    readonly rate: number;
-    readonly population: number;
-    readonly expectedCohort: number;
-  };
+  readonly sampling: SamplingSection;
   readonly clipping: ClippingSpec;
   readonly noise: {
     readonly source: NoiseSource;
-    /** z: on the sum, in units of the clipping bound; what the accountant uses. */
+    readonly placement: NoisePlacement;
+    /** z: on the sum, in units of the clipping bound; what the accountant uses. For laplace the scale b, not the standard deviation. */
     readonly multiplier: number;
     /** The same noise on the average (the paper's σ_DP), in units of the clipping bound. */
     readonly sigmaDp: number;
@@ -47,6 +42,24 @@ export interface PrivacySection {
   /** What the guarantee rests on and what it leaves out, one sentence each. */
   readonly caveats: readonly string[];
 }
+
+/** Who took part, as far as the guarantee depends on it. */
+export type SamplingSection =
+  | {
+      readonly kind: 'poisson';
+      /** q */
+      readonly rate: number;
+      readonly population: number;
+      readonly expectedCohort: number;
+    }
+  | {
+      /** Local noise: the guarantee is for the user who took part most often, and better for all others. */
+      readonly kind: 'participation';
+      readonly mostParticipations: number;
+      readonly epsilonPerParticipation: number;
+      readonly population: number;
+      readonly expectedCohort: number;
+    };
 
 /** A run without a guarantee, and why it has none. */
 export interface NoPrivacySection {
@@ -85,34 +98,46 @@ export function privacySection(
   if (settings.mechanism === 'none')
     return without('privacy.mechanism is none: client deltas were summed without noise.');
   const steps = ledger.map(({ event }) => roundNoise(event));
-  if (steps.includes(null)) return without('The ledger has steps that are not Poisson-sampled Gaussian noise.');
+  if (steps.includes(null)) return without('The ledger has steps that are not noise on a Poisson sample.');
   const { epsilon, order, conversion, accountant: name } = accountant.epsilon(ledger, settings.delta);
   if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
 
   const [first] = steps;
-  const multiplier = first?.multiplier ?? settings.noiseMultiplier ?? 0;
-  const rate = first?.rate ?? settings.samplingRate;
-  const shown = { multiplier, rate };
+  const planned = plannedNoise(settings);
+  const shown = { multiplier: first?.multiplier ?? planned.multiplier, rate: first?.rate ?? planned.rate };
   const uniform = steps.every((step) => step !== null && sameNoise(step, shown));
-  const { sigmaDp, sigmaClient } = noiseConventions({ multiplier }, expectedCohort);
+  const local = settings.noisePlacement === 'local';
+  const deviation = settings.mechanism === 'laplace' ? Math.SQRT2 * shown.multiplier : shown.multiplier;
+  const conventions = noiseConventions(local ? { sigmaClient: deviation } : { multiplier: deviation }, expectedCohort);
+  const { noiseMultiplier: deviationOnSum, sigmaDp, sigmaClient } = conventions;
+  const cohorts = { population, expectedCohort };
+  const sampling: SamplingSection = local
+    ? {
+        kind: 'participation',
+        mostParticipations: steps.reduce((sum, step) => sum + (step?.participations ?? 0), 0),
+        epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
+        ...cohorts,
+      }
+    : { kind: 'poisson', rate: shown.rate, ...cohorts };
   return {
     guaranteed: true,
-    mechanism: 'gaussian',
-    adjacency: ADD_OR_REMOVE,
+    mechanism: settings.mechanism,
+    adjacency: settings.adjacency,
     epsilon,
     delta: settings.delta,
     accountant: name,
     order,
     conversion,
     steps: ledger.length,
-    sampling: { kind: 'poisson', rate, population, expectedCohort },
+    sampling,
     clipping: settings.clipping,
     noise: {
       source: settings.noiseSource,
-      multiplier,
+      placement: settings.noisePlacement,
+      multiplier: local ? deviationOnSum : shown.multiplier,
       sigmaDp,
       sigmaClient,
-      standardDeviationOnSum: multiplier * settings.clipping.bound,
+      standardDeviationOnSum: deviationOnSum * settings.clipping.bound,
       ...(first?.groups.length
         ? {
             groups: first.groups.map((z, g) => ({ layers: settings.noiseGroups?.[g]?.layers ?? [], multiplier: z })),
@@ -124,7 +149,7 @@ export function privacySection(
       ...settings.warnings.map(sentence),
       ...protectionCaveat(epsilon),
       noiseSourceCaveat(settings.noiseSource),
-      'Noise is added centrally: the server and its workers are trusted and see the deltas of single clients; the guarantee is against everybody who sees the released models of all rounds.',
+      PLACEMENT_CAVEATS[settings.noisePlacement],
       startCaveat(record),
       ...(record.userMeaning === undefined ? [] : [sentence(record.userMeaning)]),
       'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
@@ -141,7 +166,7 @@ export function extrapolations(
   record: PrivacyRecord,
   section: PrivacySection | NoPrivacySection,
 ): readonly ExtrapolatedEpsilon[] {
-  if (!section.guaranteed || section.steps === 0) return [];
+  if (!section.guaranteed || section.steps === 0 || section.sampling.kind !== 'poisson') return [];
   const run = {
     noiseMultiplier: section.noise.multiplier,
     expectedCohort: record.expectedCohort,
@@ -155,7 +180,7 @@ export function extrapolations(
 function ledgerCaveats(
   ledger: readonly LedgerEntry[],
   uniform: boolean,
-  { multiplier, rate }: Pick<RoundNoise, 'multiplier' | 'rate'>,
+  shown: Pick<RoundNoise, 'multiplier' | 'rate'>,
   settings: ResolvedPrivacy,
 ): string[] {
   const caveats: string[] = [];
@@ -164,9 +189,10 @@ function ledgerCaveats(
       'The ledger has steps with different noise or sampling: epsilon accounts each as it was, the figures shown are those of the first.',
     );
   }
-  if (!sameNoise({ multiplier, rate }, { multiplier: settings.noiseMultiplier ?? 0, rate: settings.samplingRate })) {
+  const planned = plannedNoise(settings);
+  if (!sameNoise(shown, planned)) {
     caveats.push(
-      `The ledger (z = ${significant(multiplier)}, q = ${significant(rate)}) disagrees with config.yaml (z = ${significant(settings.noiseMultiplier ?? 0)}, q = ${significant(settings.samplingRate)}): epsilon follows the ledger.`,
+      `The ledger (z = ${significant(shown.multiplier)}, q = ${significant(shown.rate)}) disagrees with config.yaml (z = ${significant(planned.multiplier)}, q = ${significant(planned.rate)}): epsilon follows the ledger.`,
     );
   }
   const repeated = ledger.length - new Set(ledger.map(({ round }) => round)).size;
@@ -175,6 +201,22 @@ function ledgerCaveats(
   }
   return caveats;
 }
+
+/** What the ledger should say by the configuration. */
+function plannedNoise({ noisePlacement, noiseMultiplier, sigmaClient, samplingRate }: ResolvedPrivacy) {
+  if (noisePlacement === 'local') return { multiplier: sigmaClient ?? 0, rate: 1 };
+  return { multiplier: noiseMultiplier ?? 0, rate: samplingRate };
+}
+
+/** Whom the guarantee does not cover, by who adds the noise. */
+const PLACEMENT_CAVEATS: Readonly<Record<NoisePlacement, string>> = {
+  central:
+    'Noise is added centrally: the server and its workers are trusted and see the deltas of single clients; the guarantee is against everybody who sees the released models of all rounds.',
+  shares:
+    'Clients add shares of the noise, and the server those of clients whose delta was dropped: the guarantee is for the sum of all, against everybody who sees the released models. It is none against a server that looks at single contributions, which only secure aggregation could hide; and clients who pool their shares take that part of the noise off.',
+  local:
+    'Every client adds all of its noise: the guarantee is against everybody, the server included, for each of the messages of one user and for all of them together. That somebody took part is not hidden.',
+};
 
 /** Above it formal guarantees count as weak (Ponomareva et al. 2023, "How to DP-fy ML", tier 3). */
 const WEAK_EPSILON = 10;
@@ -190,7 +232,11 @@ function protectionCaveat(epsilon: number): string[] {
 export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = new RdpAccountant()): boolean {
   const { budget } = record.privacy;
   if (budget === undefined) return false;
-  const next = ledgerEntry(record.ledger.length + 1, resolvePrivacy(record.privacy, record).roundEvent);
+  const { roundEvent } = resolvePrivacy(record.privacy, record);
+  const last = record.ledger.at(-1);
+  // With local noise the busiest user may take part once more, whoever was sampled last.
+  const planned = last?.event.kind === 'selfComposed' ? last.event.event : (last?.event ?? roundEvent);
+  const next = ledgerEntry(record.ledger.length + 1, planned, last?.adjacency);
   return accountant.epsilon([...record.ledger, next], budget.delta).epsilon > budget.epsilon;
 }
 

@@ -2,20 +2,33 @@ import type { PrivacyEvent } from '../privacy/events.ts';
 
 /** What an entry of the ledger says about the noise of its round. */
 export interface RoundNoise {
-  readonly mechanism: 'gaussian';
-  /** q */
+  readonly mechanism: 'gaussian' | 'discreteGaussian' | 'laplace';
+  /** q; 1 with local noise, which sampling does not amplify. */
   readonly rate: number;
-  /** z, of all layers together. */
+  /** z, of all layers together; for laplace the scale b, in units of the clipping bound. */
   readonly multiplier: number;
   /** z of each group of layers, where groups have noise of their own. */
   readonly groups: readonly number[];
+  /** With local noise: by how much the number of participations of the busiest user grew. `multiplier` is then on each client's delta. */
+  readonly participations?: number;
 }
 
 /** The noise of a round; null for events that no run of dpfl writes. */
 export function roundNoise(event: PrivacyEvent): RoundNoise | null {
-  if (event.kind !== 'poissonSampled') return null;
-  const { samplingRate: rate, event: noise } = event;
+  if (event.kind === 'poissonSampled') return noiseOf(event.event, event.samplingRate);
+  if (event.kind === 'selfComposed') {
+    const noise = noiseOf(event.event, 1);
+    return noise && { ...noise, participations: event.count };
+  }
+  return null;
+}
+
+function noiseOf(noise: PrivacyEvent, rate: number): RoundNoise | null {
   if (noise.kind === 'gaussian') return { mechanism: 'gaussian', rate, multiplier: noise.noiseMultiplier, groups: [] };
+  if (noise.kind === 'laplace') return { mechanism: 'laplace', rate, multiplier: noise.scale, groups: [] };
+  if (noise.kind === 'discreteGaussian') {
+    return { mechanism: 'discreteGaussian', rate, multiplier: noise.standardDeviation / noise.sensitivity, groups: [] };
+  }
   if (noise.kind !== 'composed') return null;
   const groups = noise.events.map((part) => (part.kind === 'gaussian' ? part.noiseMultiplier : Number.NaN));
   const multiplier = groups.reduce((precision, z) => precision + z ** -2, 0) ** -0.5;

@@ -16,6 +16,10 @@ const manifest = z.looseObject({
   /** Sentences on data and model. */
   dataset: z.string().optional(),
   model: z.string().optional(),
+  /** What became of BatchNormalization, for models that have any. */
+  batchNorm: z.string().optional(),
+  /** What adapters are trained, for runs with LoRA. */
+  lora: z.string().optional(),
   /** What a user of this data set is, where it is not a person. */
   userMeaning: z.string().optional(),
 });

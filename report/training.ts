@@ -127,6 +127,8 @@ export interface TimingSection extends NotCovered {
   readonly serverSeconds: number;
   /** Clients trained per second of client training, all workers together; null when none was. */
   readonly clientsPerSecond: number | null;
+  /** Part of the workers' time spent on clients, the rest on waiting and handing over; null when it was not recorded. */
+  readonly workersBusy: number | null;
   /** What went wrong with workers and was made good, over all rounds; empty when nothing did. */
   readonly faults: FaultRecord;
 }
@@ -142,6 +144,7 @@ export function timingSection(rounds: readonly RoundRecord[]): TimingSection {
     evaluationSeconds: total(rounds.map(({ seconds }) => seconds.evaluation)),
     serverSeconds: total(rounds.map(({ seconds }) => seconds.server)),
     clientsPerSecond: trainingSeconds > 0 ? clients / trainingSeconds : null,
+    workersBusy: busyPart(rounds),
     faults: totalFaults(rounds),
   };
 }
@@ -152,6 +155,12 @@ function totalFaults(rounds: readonly RoundRecord[]): FaultRecord {
     totals[kind] = (totals[kind] ?? 0) + times;
   }
   return totals;
+}
+
+function busyPart(rounds: readonly RoundRecord[]): number | null {
+  const busy = total(rounds.map(({ seconds }) => seconds.workers?.busy ?? 0));
+  const idle = total(rounds.map(({ seconds }) => seconds.workers?.idle ?? 0));
+  return busy > 0 ? busy / (busy + idle) : null;
 }
 
 function total(values: readonly number[]): number {

@@ -10,6 +10,14 @@ import { RejectedMessage } from './faults.ts';
  */
 export type RoundTotals = ShardResult;
 
+/** What one client can add to the sum, in grid steps. */
+export interface SumLimits {
+  /** Largest norm of a clipped delta; undefined when deltas are not clipped. */
+  readonly clientNorm?: number | undefined;
+  /** Standard deviation of the noise that each client adds to each coordinate. */
+  readonly clientNoise?: number | undefined;
+}
+
 type ShardStatistics = Omit<ShardResult, 'sum'>;
 
 /**
@@ -18,20 +26,19 @@ type ShardStatistics = Omit<ShardResult, 'sum'>;
  */
 export class RoundAggregator {
   readonly #layout: ParameterLayout;
-  readonly #clientNorm: number | undefined;
+  #limits: SumLimits = {};
   readonly #sum: Float64Array;
   #shards: readonly (readonly number[])[] = [];
   #statistics: (ShardStatistics | undefined)[] = [];
 
-  /** @param clientNorm largest norm of one client's contribution, in grid integers; undefined when deltas are not clipped */
-  constructor(layout: ParameterLayout, clientNorm?: number) {
+  constructor(layout: ParameterLayout) {
     this.#layout = layout;
-    this.#clientNorm = clientNorm;
     this.#sum = new Float64Array(layout.size);
   }
 
   /** Starts a round: forgets the last one. */
-  begin(shards: readonly (readonly number[])[]): void {
+  begin(shards: readonly (readonly number[])[], limits: SumLimits = {}): void {
+    this.#limits = limits;
     this.#sum.fill(0);
     this.#shards = shards;
     this.#statistics = shards.map(() => undefined);
@@ -60,7 +67,8 @@ export class RoundAggregator {
    */
   finish(): RoundTotals {
     const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, seconds: 0 };
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0 };
+    const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
     const deltaNormSums = new Float64Array(layers);
     const clippedCounts = new Float64Array(layers);
     for (const [index, shard] of this.#statistics.entries()) {
@@ -73,13 +81,16 @@ export class RoundAggregator {
       totals.rejectedNonFinite += shard.rejectedNonFinite;
       totals.lossSum += shard.lossSum;
       totals.examples += shard.examples;
-      totals.seconds += shard.seconds;
+      seconds.total += shard.seconds.total;
+      seconds.data += shard.seconds.data;
+      seconds.training += shard.seconds.training;
+      seconds.clipping += shard.seconds.clipping;
       for (let layer = 0; layer < layers; layer++) {
         deltaNormSums[layer] += shard.deltaNormSums[layer];
         clippedCounts[layer] += shard.clippedCounts[layer];
       }
     }
-    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts };
+    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts, seconds };
   }
 
   #check(shardIndex: number, result: ShardResult): void {
@@ -107,12 +118,17 @@ export class RoundAggregator {
     this.#checkNorm(shardIndex, result);
   }
 
-  /** n clipped deltas cannot add up to a norm beyond n·C; a sum that does was not clipped as the guarantee assumes. */
+  /**
+   * n clipped deltas cannot add up to a norm beyond n·C; a sum that does was not clipped as the guarantee assumes. Noise of the clients' own
+   * adds a norm of σ·√n·(√d + 40) at most, but for a chance of e^-800.
+   */
   #checkNorm(shardIndex: number, { sum, contributed }: ShardResult): void {
-    if (this.#clientNorm === undefined) return;
+    const { clientNorm, clientNoise = 0 } = this.#limits;
+    if (clientNorm === undefined) return;
+    const noise = clientNoise * Math.sqrt(contributed) * (Math.sqrt(sum.length) + 40);
     let squares = 0;
     for (let i = 0; i < sum.length; i++) squares += sum[i] * sum[i];
-    if (!(Math.sqrt(squares) <= contributed * this.#clientNorm * (1 + 1e-9))) {
+    if (!(Math.sqrt(squares) <= contributed * clientNorm * (1 + 1e-9) + noise)) {
       throw new RejectedMessage(
         'tooLarge',
         `shard ${shardIndex}: its sum is larger than ${contributed} clipped deltas can be; a worker does not clip as configured, update it`,

@@ -14,7 +14,12 @@ export interface Checkpoint {
   readonly configHash: string;
   readonly parameters: Float32Array;
   readonly optimizer: OptimizerState;
+  /** What later rounds of the privacy mechanism need of earlier ones; empty for most. */
+  readonly privacy: PrivacyState;
 }
+
+/** Named arrays, stored bit for bit. */
+export type PrivacyState = Readonly<Record<string, Float64Array>>;
 
 /** A damaged header must not be trusted before the digest is checked: sizes in it decide what is read. */
 const headerSchema = z.object({
@@ -108,8 +113,18 @@ export async function checkpointRounds(directory: string): Promise<number[]> {
     .sort((a, b) => b - a);
 }
 
-function* encode({ round, configHash, parameters, optimizer }: Checkpoint): Generator<Uint8Array> {
-  const arrays: [string, Float32Array][] = [['parameters', parameters], ...Object.entries(optimizer.slots)];
+/** Arrays of the privacy state are named with this before their name. */
+const PRIVACY_PREFIX = 'privacy/';
+
+function* encode({ round, configHash, parameters, optimizer, privacy }: Checkpoint): Generator<Uint8Array> {
+  const arrays: [string, Float32Array][] = [
+    ['parameters', parameters],
+    ...Object.entries(optimizer.slots),
+    ...Object.entries(privacy).map(([name, array]): [string, Float32Array] => [
+      `${PRIVACY_PREFIX}${name}`,
+      new Float32Array(array.buffer, array.byteOffset, 2 * array.length),
+    ]),
+  ];
   const header: Header = {
     version: VERSION,
     round,
@@ -156,9 +171,16 @@ async function decode(file: FileHandle, path: string): Promise<Checkpoint> {
   if (!whole || !hash.digest().equals(digest)) {
     throw new DataError(`${path}: the checkpoint's SHA-256 does not match its content; use an older one`);
   }
-  const { parameters, ...slots } = Object.fromEntries(arrays);
+  const { parameters, ...rest } = Object.fromEntries(arrays);
+  const isPrivacy = ([name]: [string, unknown]) => name.startsWith(PRIVACY_PREFIX);
+  const slots = Object.fromEntries(Object.entries(rest).filter((entry) => !isPrivacy(entry)));
+  const privacy = Object.fromEntries(
+    Object.entries(rest)
+      .filter(isPrivacy)
+      .map(([name, { buffer }]) => [name.slice(PRIVACY_PREFIX.length), new Float64Array(buffer)]),
+  );
   const { round, configHash, optimizerSteps } = header;
-  return { round, configHash, parameters, optimizer: { steps: optimizerSteps, slots } };
+  return { round, configHash, parameters, optimizer: { steps: optimizerSteps, slots }, privacy };
 }
 
 async function readHeader(read: (bytes: Uint8Array) => Promise<void>, path: string): Promise<Header> {

@@ -3,7 +3,7 @@ import type { RunConfig } from './run-config.ts';
 
 /**
  * SHA-256 (hex) of the settings that decide what a run computes. A run may be resumed under another name, on more workers, for
- * more rounds or with other evaluations and checkpoints, but not with anything else changed.
+ * more rounds, with other evaluations and checkpoints or another form of the final model, but not with anything else changed.
  */
 export function configHash(config: RunConfig): string {
   const { name: _name, output: _output, evaluation: _evaluation, checkpoint: _checkpoint, ...rest } = config;
@@ -16,8 +16,10 @@ export function configHash(config: RunConfig): string {
     ...federation
   } = rest.federation;
   const { extrapolate: _extrapolate, ...privacy } = rest.privacy;
+  const { write: _write, ...lora } = rest.train?.lora ?? {};
+  const train = rest.train?.lora ? { ...rest.train, lora } : rest.train;
   return createHash('sha256')
-    .update(canonicalJson({ ...rest, federation, privacy }))
+    .update(canonicalJson({ ...rest, federation, privacy, train }))
     .digest('hex');
 }
 

@@ -60,13 +60,19 @@ export const federationConfig = z.strictObject({
     .number()
     .gt(0)
     .describe('Expected cohort size S: each of the K users joins a round independently with probability q = S / K.'),
-  shardSize: z.int().min(1).default(32).describe('Clients per lease handed to a worker.'),
+  shardSize: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Most clients per lease handed to a worker. Left out, shards are sized by expected work: large at first, small at the end of a round. No result depends on it.',
+    ),
   workers: z
     .int()
     .min(0)
     .default(2)
     .describe(
-      'Worker processes that `dpfl run` starts on this machine; `dpfl server` waits for workers started elsewhere.',
+      'Worker processes that `dpfl run` starts on this machine; 0: clients train in its own process, without gRPC, for debugging and small runs. `dpfl server` waits for workers started elsewhere.',
     ),
   leaseSeconds: z
     .number()

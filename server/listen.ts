@@ -42,7 +42,9 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
       : ServerCredentials.createSsl(tls.ca, [{ private_key: tls.key, cert_chain: tls.cert }], true),
   );
   const gate = new ConnectionGate(helloSeconds, onTurnedAway);
-  const door = createServer({ noDelay: true }, (socket) => {
+  // The kernels of both machines answer such probes, also while a worker computes: a cut cable shows within a minute.
+  const probing = { keepAlive: true, keepAliveInitialDelay: 30_000 };
+  const door = createServer({ noDelay: true, ...probing }, (socket) => {
     gate.arrived(socket);
     injector.injectConnection(socket);
   });

@@ -42,12 +42,39 @@ export interface RoundRecord {
   readonly epsilon: number | null;
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
+  /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */
+  readonly parametersSha256?: string;
   /** What went wrong with workers during the round, and was made good without a trace in the other fields. */
   readonly faults?: FaultRecord;
-  readonly seconds: {
-    readonly total: number;
-    readonly training: number;
-    readonly evaluation: number;
-    readonly server: number;
-  };
+  readonly seconds: RoundSeconds;
+}
+
+/** Wall-clock seconds of a round. The only part of a record that is not the same when a run is repeated. */
+export interface RoundSeconds {
+  readonly total: number;
+  /** Sampling, and waiting for the workers' results. */
+  readonly training: number;
+  readonly evaluation: number;
+  /** What is left of the total: the ledger, noise, optimizer. */
+  readonly server: number;
+  /** Parts of `training` and `server`; absent in round 0. */
+  readonly sampling?: number;
+  readonly summing?: number;
+  readonly noise?: number;
+  readonly optimizer?: number;
+  /** What the workers did while the server waited, added up over workers; absent in round 0. */
+  readonly workers?: WorkerSeconds;
+}
+
+/** Seconds of all workers of a round. What is left of `busy` is bookkeeping. */
+export interface WorkerSeconds {
+  /** Workers at the end of the round's training. */
+  readonly count: number;
+  /** Working on shards: opening data, in the training session, clipping. */
+  readonly busy: number;
+  readonly data: number;
+  readonly localTraining: number;
+  readonly clipping: number;
+  /** Waiting for parameters and leases, and handing over results. */
+  readonly idle: number;
 }

@@ -17,6 +17,8 @@ export interface RoundWork {
   readonly parameters: readonly PayloadChunk[];
   /** Client ids of each shard. */
   readonly shards: readonly (readonly number[])[];
+  /** What the round changes in the task, as JSON; empty for nothing. */
+  readonly settingsJson: string;
   /** Layers of the parameter vector. */
   readonly layers: number;
   readonly leaseTimeoutSeconds: number;
@@ -160,7 +162,7 @@ export class RoundDispatch {
   }
 
   private async send(session: WorkerSession, lease: Lease): Promise<void> {
-    const { runId, round, parameters, shards } = this.work;
+    const { runId, round, parameters, shards, settingsJson } = this.work;
     if (session.parametersRound !== round) {
       for (const chunk of parameters) {
         // The round may end, by other workers' results, while a slow connection still takes the parameters.
@@ -172,7 +174,7 @@ export class RoundDispatch {
     session.parametersRound = round;
     const { shard, attempt } = lease;
     await session.send({
-      lease: { runId, round, attempt, shard, clientIdDeltas: encodeClientIds(shards[shard]) },
+      lease: { runId, round, attempt, shard, clientIdDeltas: encodeClientIds(shards[shard]), settingsJson },
     });
   }
 }

@@ -21,6 +21,8 @@ export interface CentralStep {
   /** Norm of the pseudo-gradient. */
   readonly updateNorm: number;
   readonly layers: LayerStatistics;
+  /** Wall-clock seconds of the noise and of the optimizer's step. */
+  readonly seconds: { readonly noise: number; readonly optimizer: number };
 }
 
 /**
@@ -42,7 +44,9 @@ export function centralStep(
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const noiseStds = layout.layers.map((_, layer) => mechanism.standardDeviation(round, layer) / expectedCohort);
   const ratios = signalToNoise(layerNorms(scratch, layout), layout, noiseStds);
+  const started = performance.now();
   mechanism.addTo(totals.sum, round);
+  const noised = performance.now();
   pseudoGradient(totals.sum, grid, expectedCohort, scratch);
   const updateNorm = l2Norm(scratch);
   const learningRate = optimizer.nextLearningRate;
@@ -52,5 +56,6 @@ export function centralStep(
       `round ${round}: the parameters are no longer finite; lower optimizer.learningRate or local.learningRate`,
     );
   }
-  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios) };
+  const seconds = { noise: (noised - started) / 1000, optimizer: (performance.now() - noised) / 1000 };
+  return { learningRate, updateNorm, layers: layerStatistics(layout, totals, ratios), seconds };
 }

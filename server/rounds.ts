@@ -1,9 +1,8 @@
+import type { RoundSettings } from '../client/round-settings.ts';
 import type { ShardResult } from '../client/shard.ts';
-import type { RandomStream } from '../random/stream.ts';
-import type { RoundAggregator, RoundTotals } from './aggregation.ts';
+import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
-import { sampleCohort } from './sampling.ts';
-import { splitIntoShards } from './shards.ts';
+import type { ShardPlanner } from './shard-planner.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -17,18 +16,30 @@ export interface RoundServer {
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
+    settings?: RoundSettings,
   ): Promise<void>;
+  /** Workers that can train now; they decide how work is cut, and nothing else. */
+  workerCount(): number;
   /** What went wrong with workers since the last call; undefined when nothing did. */
   takeFaults?(): FaultRecord | undefined;
 }
 
-/** What decides who trains in a round and how the work is cut. */
+/** Who trains in a round, how the work is cut, and under what settings. */
 export interface CohortSettings {
-  /** Draws this round's Poisson sample. */
-  readonly random: RandomStream;
-  readonly population: number;
-  readonly expectedCohort: number;
-  readonly shardSize: number;
+  /** The ids of the round's cohort, ascending. */
+  readonly draw: () => readonly number[];
+  /** What this round changes in the workers' task, and what its clients can add to the sum. */
+  readonly terms: (cohort: readonly number[]) => RoundTerms;
+  /** Cuts the work for the workers there are. */
+  readonly planner: ShardPlanner;
+  /** Workers that are expected, if more than are connected. */
+  readonly workers: number;
+}
+
+/** Under what terms a cohort trains. */
+export interface RoundTerms {
+  readonly settings?: RoundSettings | undefined;
+  readonly limits: SumLimits;
 }
 
 /** A round's client side: who was sampled, and what came back. */
@@ -36,31 +47,46 @@ export interface TrainedRound {
   /** Realised cohort size. */
   readonly cohort: number;
   readonly totals: RoundTotals;
+  /** Wall-clock seconds of the server: drawing the cohort and cutting it into shards; checking and adding their sums. */
+  readonly seconds: { readonly sampling: number; readonly summing: number };
 }
 
 /**
- * Samples the cohort of central step `round`, has it trained in shards and adds up the results. An empty cohort is a round
- * like any other, with a sum of zero.
+ * Draws the cohort of central step `round`, has it trained in shards and adds up the results. An empty cohort is a round like any other,
+ * with a sum of zero.
  * @param onShard hears how many of the round's shards are done
  */
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  settings: CohortSettings,
+  { draw, terms, planner, workers }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
-  const cohort = sampleCohort(settings.population, settings.expectedCohort, settings.random);
-  const shards = splitIntoShards(cohort, settings.shardSize);
-  aggregator.begin(shards);
+  const started = performance.now();
+  const cohort = draw();
+  const shards = planner.plan(cohort, Math.max(workers, server.workerCount()));
+  const sampling = secondsSince(started);
+  let summing = 0;
+  const { settings, limits } = terms(cohort);
+  aggregator.begin(shards, limits);
   let done = 0;
   if (shards.length > 0) {
-    await server.runRound(round, parameters, shards, (index, result) => {
+    const onResult = (index: number, result: ShardResult) => {
+      const arrived = performance.now();
       aggregator.add(index, result);
+      summing += secondsSince(arrived);
       done += 1;
       onShard(done, shards.length);
-    });
+    };
+    await server.runRound(round, parameters, shards, onResult, settings);
   }
-  return { cohort: cohort.length, totals: aggregator.finish() };
+  const totals = aggregator.finish();
+  planner.learn(totals.seconds.total);
+  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1000;
 }

@@ -2,13 +2,19 @@ import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { selfComposed } from '../privacy/events.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
-import { cryptographicNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
+import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { type RoundMechanism, roundMechanism } from '../privacy/round-mechanism.ts';
+import { shareSteps, topUp } from '../privacy/shared-noise.ts';
 import { secureStream } from '../random/secure.ts';
-import { namedStream, type RandomStream } from '../random/stream.ts';
+import { namedStream } from '../random/stream.ts';
+import type { PrivacyState } from './checkpoint.ts';
+import { Participation } from './participation.ts';
+import type { RoundTerms } from './rounds.ts';
 import type { RunConfig } from './run-config.ts';
+import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
@@ -19,6 +25,11 @@ export class RunPrivacy {
   readonly #next: RunningTotal | null;
   readonly #budget: RunConfig['privacy']['budget'];
   readonly #seed: number | string;
+  /** With local noise, where the guarantee depends on how often a user took part. */
+  readonly #participation: Participation | null;
+  readonly #scaledNoise: (fraction: number) => NoiseMechanism;
+  #growth = 1;
+  #participations = 0;
   #spent = 0;
 
   /** @throws PrivacyError when settings and population do not make a private run */
@@ -28,16 +39,35 @@ export class RunPrivacy {
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     this.#mechanism = roundMechanism(this.settings, layout, streams);
     const accountant = new RdpAccountant();
-    this.#total = accountant.start();
+    const { adjacency, noisePlacement } = this.settings;
+    this.#total = accountant.start(adjacency);
     this.#budget = config.privacy.budget;
-    this.#next = this.#budget === undefined ? null : accountant.start();
-    this.#next?.add(this.settings.roundEvent);
+    this.#next = this.#budget === undefined ? null : accountant.start(adjacency);
+    this.#next?.add(this.#mechanism.event(1));
     this.#seed = config.seed;
+    this.#participation = noisePlacement === 'local' ? new Participation(population) : null;
+    this.#scaledNoise = (fraction) => {
+      const { noise, grid } = this.#mechanism;
+      const scales = layout.layers.map((_, layer) => fraction * noise.standardDeviation(1, layer));
+      return new IndependentNoise(this.#mechanism.clientNoise?.kind ?? 'gaussian', layout, grid, scales, streams);
+    };
   }
 
-  /** The ledger entry of a central step; it is the same whoever was sampled. */
+  /**
+   * The ledger entry of a central step; it is the same whoever was sampled. With local noise it counts the participations by which the
+   * busiest user's number has grown, 0 or 1: together the entries say what that user has spent, and nobody has spent more.
+   */
   entry(round: number): LedgerEntry {
-    return ledgerEntry(round, this.#mechanism.event(round));
+    const event = this.#mechanism.event(round);
+    return ledgerEntry(round, this.#participation ? selfComposed(event, this.#growth) : event, this.settings.adjacency);
+  }
+
+  /** Whether an entry of the ledger is one that these settings make. */
+  mayWrite(entry: LedgerEntry): boolean {
+    const event = this.#mechanism.event(entry.round);
+    const events = this.#participation ? [selfComposed(event, 0), selfComposed(event, 1)] : [event];
+    const text = JSON.stringify(entry);
+    return events.some((each) => JSON.stringify(ledgerEntry(entry.round, each, this.settings.adjacency)) === text);
   }
 
   /** The grid on which client deltas are summed; workers and server must use the same. */
@@ -45,14 +75,48 @@ export class RunPrivacy {
     return this.#mechanism.grid;
   }
 
-  get noise(): NoiseMechanism {
-    return this.#mechanism.noise;
+  /**
+   * The noise that the server adds to the sum of a round.
+   * @param cohort members who were asked
+   * @param contributed members whose delta is in the sum
+   */
+  serverNoise(cohort: number, contributed: number): NoiseMechanism {
+    const { noise } = this.#mechanism;
+    switch (this.settings.noisePlacement) {
+      case 'central':
+        return noise;
+      case 'shares':
+        return topUp(noise, this.#scaledNoise, cohort, contributed);
+      case 'local':
+        return { addTo: () => {}, standardDeviation: (round, layer) => noise.standardDeviation(round, layer) };
+    }
   }
 
-  /** Largest norm that one client's clipped delta has on the grid; undefined without clipping. */
-  get clientNorm(): number | undefined {
-    const { mode, bound } = this.settings.clipping;
-    return mode === 'none' ? undefined : bound * this.grid.perUnit;
+  /** Under what terms a cohort trains. */
+  terms(cohort: readonly number[]): RoundTerms {
+    const { clipping, grid, clientNoise } = this.#mechanism;
+    const clientNorm = clipping.mode === 'none' ? undefined : clipping.bound * grid.perUnit;
+    if (clientNoise === null || cohort.length === 0) return { limits: { clientNorm } };
+    const { noisePlacement, noiseSource } = this.settings;
+    const steps = noisePlacement === 'shares' ? shareSteps(clientNoise.steps, cohort.length) : clientNoise.steps;
+    return {
+      settings: { clipping, gridStep: grid.step, noise: { kind: clientNoise.kind, steps, source: noiseSource } },
+      limits: { clientNorm, clientNoise: steps },
+    };
+  }
+
+  /** What later rounds need of earlier ones, for the checkpoint. */
+  state(): PrivacyState {
+    return this.#participation ? { participations: this.#participation.counts } : {};
+  }
+
+  /**
+   * Goes on from a checkpoint, when the ledger's entries have been counted as spent.
+   * @param round of the checkpoint; the ledger may hold later ones
+   * @throws PrivacyError when the checkpoint lacks what later rounds need
+   */
+  restore(state: PrivacyState, round: number): void {
+    this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
   /** Counts an entry of the ledger as spent. */
@@ -60,6 +124,7 @@ export class RunPrivacy {
     this.#total.add(entry.event);
     this.#next?.add(entry.event);
     this.#spent += 1;
+    if (entry.event.kind === 'selfComposed') this.#participations += entry.event.count;
   }
 
   /**
@@ -72,12 +137,16 @@ export class RunPrivacy {
   }
 
   /**
-   * Draws the cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
+   * The cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
    */
-  cohortStream(): RandomStream {
-    if (this.settings.noiseSource === 'cryptographic') return secureStream();
-    return namedStream(this.#seed, 'cohort', this.#spent + 1);
+  cohort(_round: number): readonly number[] {
+    const { noiseSource, population, expectedCohort } = this.settings;
+    const random =
+      noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
+    const members = sampleCohort(population, expectedCohort, random);
+    if (this.#participation) this.#growth = this.#participation.add(members);
+    return members;
   }
 
   /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */

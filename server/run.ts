@@ -1,3 +1,4 @@
+import { expectedWork } from '../client/expected-work.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import type { ParameterLayout } from '../params/layout.ts';
@@ -6,6 +7,7 @@ import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
+import { parametersHash } from './parameters-hash.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
 import { RejectionWatch } from './rejection-watch.ts';
 import { requireFresh, restoreRun } from './resume.ts';
@@ -15,6 +17,7 @@ import { type RoundServer, trainCohort } from './rounds.ts';
 import type { RunConfig } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
+import { ShardPlanner } from './shard-planner.ts';
 
 /** What the coordinator tells while it works. */
 export interface RunProgress {
@@ -34,7 +37,7 @@ export interface FederatedRun {
   readonly initialParameters: Float32Array;
   readonly layout: ParameterLayout;
   readonly evaluator: Pick<Evaluator, 'evaluate'>;
-  readonly dataset: Pick<FederatedDataset, 'population' | 'evaluation'>;
+  readonly dataset: Pick<FederatedDataset, 'population' | 'evaluation' | 'expectedWork'>;
   readonly progress?: RunProgress;
   /** A checkpoint of this run directory to continue from. */
   readonly resumeFrom?: Checkpoint;
@@ -76,6 +79,7 @@ class Coordinator {
   readonly #scratch: Float32Array;
   readonly #configHash: string;
   readonly #rejections = new RejectionWatch();
+  readonly #planner: ShardPlanner;
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -85,10 +89,13 @@ class Coordinator {
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
-    this.#aggregator = new RoundAggregator(layout, this.#privacy.clientNorm);
+    this.#aggregator = new RoundAggregator(layout);
     this.#parameters = initialParameters.slice();
     this.#scratch = layout.allocate();
     this.#configHash = configHash(config);
+    const { shardSize, leaseSeconds } = config.federation;
+    const work = (id: number) => expectedWork(dataset, config.local, id);
+    this.#planner = new ShardPlanner({ work, shardSize, leaseSeconds });
     this.#heldOut = dataset.evaluation();
   }
 
@@ -99,7 +106,15 @@ class Coordinator {
       await requireFresh(runDirectory);
       const started = performance.now();
       const evaluation = await this.#evaluate();
-      await this.#record(initialRecord(layout, this.#privacy.epsilon, evaluation, secondsSince(started)));
+      await this.#record(
+        initialRecord(
+          layout,
+          this.#privacy.epsilon,
+          evaluation,
+          parametersHash(this.#parameters),
+          secondsSince(started),
+        ),
+      );
       await this.#save();
       return;
     }
@@ -111,6 +126,7 @@ class Coordinator {
         `${runDirectory.path}: its checkpoint has ${resumeFrom.parameters.length} parameters, the model has ${layout.size}; resume with the run's own model`,
       );
     }
+    this.#privacy.restore(resumeFrom.privacy, resumeFrom.round);
     this.#optimizer.restore(resumeFrom.optimizer);
     this.#parameters.set(resumeFrom.parameters);
     this.#round = resumeFrom.round;
@@ -132,21 +148,23 @@ class Coordinator {
   }
 
   async #step(round: number): Promise<void> {
-    const { config, server, dataset, layout, runDirectory, progress } = this.#options;
-    const { expectedCohort, shardSize, rounds } = config.federation;
+    const { config, server, layout, runDirectory, progress } = this.#options;
+    const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
-    const random = this.#privacy.cohortStream();
-    const cohort = { random, population: dataset.population, expectedCohort, shardSize };
+    const privacy = this.#privacy;
+    const draw = () => privacy.cohort(round);
+    const cohort = { draw, terms: privacy.terms.bind(privacy), planner: this.#planner, workers: expectedWorkers };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
+    const workers = server.workerCount();
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
     const entry = this.#privacy.entry(round);
     await runDirectory.appendLedger(entry);
     this.#privacy.spend(entry);
-    const { grid, noise } = this.#privacy;
-    const release = { grid, mechanism: noise, expectedCohort };
+    const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
+    const release = { grid: privacy.grid, mechanism, expectedCohort };
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
@@ -154,7 +172,9 @@ class Coordinator {
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
-    await this.#record(roundRecord({ round, trained, step, epsilon, evaluation, faults, seconds }));
+    const parametersSha256 = parametersHash(this.#parameters);
+    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    await this.#record(roundRecord(finished));
     this.#rejections.check(round, trained);
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
@@ -163,7 +183,7 @@ class Coordinator {
   /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
   #checkpointDue(round: number): boolean {
     const { mechanism, noiseSource } = this.#privacy.settings;
-    const unrepeatable = mechanism === 'gaussian' && noiseSource === 'cryptographic';
+    const unrepeatable = mechanism !== 'none' && noiseSource === 'cryptographic';
     return unrepeatable || round % this.#options.config.checkpoint.every === 0;
   }
 
@@ -185,6 +205,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
+      privacy: this.#privacy.state(),
     };
     await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);

@@ -1,4 +1,5 @@
 import { Server } from '@grpc/grpc-js';
+import type { RoundSettings } from '../client/round-settings.ts';
 import type { ShardResult } from '../client/shard.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
@@ -146,6 +147,7 @@ export class AggregationServer {
    * @param round central step; rounds have distinct numbers
    * @param parameters θ(t−1); copied, so the caller may change it afterwards
    * @param shards client ids of each shard
+   * @param settings what this round changes in the task, for all its shards
    * @param onResult called once per shard, in order of arrival; the result and its sum are the caller's
    * @throws ProtocolError when all workers failed, a shard is lost again and again, or the server is closed;
    *   ConfigError when a shard has too many clients; what `onResult` or `fail` threw in
@@ -155,6 +157,7 @@ export class AggregationServer {
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
+    settings?: RoundSettings,
   ): Promise<void> {
     this.check(parameters, shards);
     const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = this.options;
@@ -164,6 +167,7 @@ export class AggregationServer {
       round,
       parameters: splitPayload(bytesOfFloats(parameters.slice())),
       shards,
+      settingsJson: settings === undefined ? '' : JSON.stringify(settings),
       layers: this.layout.layers.length,
       leaseTimeoutSeconds,
       maxAttempts,

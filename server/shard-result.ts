@@ -16,7 +16,7 @@ export function shardResultOf(
   layers: number,
   payload: Uint8Array,
 ): ShardResult {
-  const { contributed, rejectedNonFinite, lossSum, examples, seconds } = header;
+  const { contributed, rejectedNonFinite, lossSum, examples } = header;
   if (contributed + rejectedNonFinite !== clients) {
     throw new RejectedMessage(
       'malformed',
@@ -42,5 +42,11 @@ export function shardResultOf(
       throw new RejectedMessage(reason, `shard result: ${sum[i]} is not a grid integer`);
     }
   }
+  const seconds = {
+    total: header.seconds,
+    data: header.dataSeconds,
+    training: header.trainingSeconds,
+    clipping: header.clippingSeconds,
+  };
   return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
 }

@@ -1,8 +1,20 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { batchNormHandlings } from '../../models/adapt/group-norm.ts';
 
-/** Declares the options of `AdaptationOptions` on a `model` command. */
-export function addAdaptationOptions(command: Command): Command {
-  return command.option('--train <section>', "the configuration's train section: which layers are trained");
+/**
+ * Declares the options of `AdaptationOptions` on a `model` command.
+ * @param asInTheFile whether BatchNormalization is by default what the file says, and not what a run would make of it
+ */
+export function addAdaptationOptions(command: Command, asInTheFile = false): Command {
+  const batchNorm = new Option('--batch-norm <handling>', 'keep stored statistics, or put GroupNorm in their place');
+  const implied = 'freeze when the file carries trained statistics, else group, as in a run';
+  return command
+    .option('--train <section>', "the configuration's train section: which layers are trained")
+    .addOption(
+      asInTheFile
+        ? batchNorm.choices(batchNormHandlings).default('freeze')
+        : batchNorm.choices(batchNormHandlings).default(undefined, implied),
+    );
 }
 
 /** Examples of these options, for help texts. */

@@ -9,7 +9,7 @@ export function addGradientsCommand(model: Command): void {
     .argument('<file>', 'ONNX file')
     .requiredOption('--case <file>', 'JSON file with the inputs, the loss and its target')
     .option('-o, --output <file>', 'write the JSON here instead of to stdout');
-  addAdaptationOptions(command)
+  addAdaptationOptions(command, true)
     .summary('loss and gradients of one batch, to compare with another framework')
     .description(
       'Runs one forward and backward pass and writes the loss and the gradient of every trainable tensor as JSON.\n\n' +

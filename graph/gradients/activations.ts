@@ -53,8 +53,9 @@ const oneMinusSquare = ({ b, y }: GradientContext) => sub(b, b.scalar(1), mul(b,
 /** d/dx of x·Φ(x) (exact) or of its tanh approximation. */
 function geluSlope(context: GradientContext): string {
   const { b, x, node } = context;
-  const input = x(0);
   if (stringAttribute(node, 'approximate', 'none') === 'tanh') {
+    // Beyond 10 the slope is 0 or 1 in float32, and powers of x overflow.
+    const input = b.op('Clip', [x(0), b.scalar(-10), b.scalar(10)]);
     const square = mul(b, input, input);
     const inner = mul(b, scale(b, input, Math.sqrt(2 / Math.PI)), add(b, b.scalar(1), scale(b, square, 0.044715)));
     const tanh = b.op('Tanh', [inner]);
@@ -62,6 +63,7 @@ function geluSlope(context: GradientContext): string {
     const curve = mul(b, mul(b, input, sub(b, b.scalar(1), mul(b, tanh, tanh))), slope);
     return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
   }
+  const input = x(0);
   const cumulative = scale(b, add(b, b.scalar(1), b.op('Erf', [scale(b, input, Math.SQRT1_2)])), 0.5);
   const density = scale(b, b.op('Exp', [scale(b, mul(b, input, input), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
   return add(b, cumulative, mul(b, input, density));

@@ -64,6 +64,18 @@ export const arithmeticRules: readonly GradientRule[] = [
         () => mul(c.b, c.dy, mul(c.b, c.y(), c.b.op('Log', [c.x(0)]))),
       ]),
   },
+  {
+    op: 'Mod',
+    reads: ['x0', 'x1'],
+    gradient: (c) => {
+      // x − trunc(x / m) · m, the sign of x kept (fmod), which is all that the operator does with floats.
+      const rounded = () => {
+        const quotient = div(c.b, c.x(0), c.x(1));
+        return mul(c.b, c.b.op('Sign', [quotient]), c.b.op('Floor', [c.b.op('Abs', [quotient])]));
+      };
+      return broadcasting(c, [() => c.dy, () => neg(c.b, mul(c.b, c.dy, rounded()))]);
+    },
+  },
   extreme('Max'),
   extreme('Min'),
   {
@@ -90,8 +102,6 @@ export const arithmeticRules: readonly GradientRule[] = [
   unaryRule('Reciprocal', ['y0'], ({ b, y, dy }) => neg(b, mul(b, dy, mul(b, y(), y())))),
   unaryRule('Exp', ['y0'], ({ b, y, dy }) => mul(b, dy, y())),
   unaryRule('Log', ['x0'], ({ b, x, dy }) => div(b, dy, x(0))),
-  unaryRule('Sin', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Cos', [x(0)]))),
-  unaryRule('Cos', ['x0'], ({ b, x, dy }) => neg(b, mul(b, dy, b.op('Sin', [x(0)])))),
   {
     op: 'Where',
     reads: ['x0'],

@@ -37,6 +37,16 @@ function scatterGradients(
 }
 
 export const indexingRules: readonly GradientRule[] = [
+  {
+    op: 'TopK',
+    reads: ['y1'],
+    gradient: (c) => {
+      const axis = int(intAttribute(c.node, 'axis', -1));
+      if (!c.dys[0]) return [];
+      return [c.b.op('ScatterElements', [zerosLike(c, c.x(0)), c.y(1), c.dy], { ...summed, axis })];
+    },
+  },
+  unaryRule('ReverseSequence', ['x1'], ({ b, node, x, dy }) => b.op('ReverseSequence', [dy, x(1)], node.attributes)),
   unaryRule('GatherElements', ['x1'], (c) => {
     const axis = int(intAttribute(c.node, 'axis', 0));
     return c.b.op('ScatterElements', [zerosLike(c, c.x(0)), c.x(1), c.dy], { ...summed, axis });

@@ -1,6 +1,6 @@
 import type { GraphBuilder } from '../builder.ts';
 import { einsumEquation } from '../einsum.ts';
-import { type Attributes, floatAttribute, intAttribute, text } from '../ir.ts';
+import { type Attributes, floatAttribute, int, intAttribute, text } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, scale } from './rule.ts';
 
@@ -61,7 +61,7 @@ function gemmGradients({ b, x, dy, needs, node }: GradientContext): Gradients {
 
 /**
  * The gradient of an operand is the product of dy with the other operands, by the same subscripts. A subscript that only this operand
- * has was summed: its gradient is repeated along it.
+ * has was summed: its gradient is repeated along it. Of an operand with a repeated subscript only the diagonal was read.
  */
 function einsumGradients({ b, node, dy, needs }: GradientContext): Gradients {
   const ranks = node.inputs.map((input) => b.rank(input));
@@ -70,14 +70,36 @@ function einsumGradients({ b, node, dy, needs }: GradientContext): Gradients {
     if (!needs(i)) return undefined;
     const others = operands.filter((_, j) => j !== i);
     const available = [result, ...others].join('');
-    const kept = [...operand].filter((letter) => available.includes(letter)).join('');
+    const letters = [...new Set(operand)];
+    const kept = letters.filter((letter) => available.includes(letter)).join('');
     const equation = text(`${[result, ...others].join()}->${kept}`);
     const inputs = [dy, ...node.inputs.filter((_, j) => j !== i)];
     const product = b.op('Einsum', inputs, { equation });
-    const summed = [...operand].flatMap((letter, axis) => (available.includes(letter) ? [] : [axis]));
-    if (summed.length === 0) return product;
-    return b.op('Expand', [b.op('Unsqueeze', [product, b.axes(summed)]), b.shapeOf(node.inputs[i]!)]);
+    const summed = letters.flatMap((letter, axis) => (available.includes(letter) ? [] : [axis]));
+    const whole = summed.length === 0 ? product : b.op('Unsqueeze', [product, b.axes(summed)]);
+    const diagonal = letters.length < operand.length ? onDiagonal(b, whole, operand, node.inputs[i]!) : whole;
+    return summed.length === 0 ? diagonal : b.op('Expand', [diagonal, b.shapeOf(node.inputs[i]!)]);
   });
+}
+
+/** Puts values over the distinct subscripts of an operand onto its diagonals: 'bi' → 'bii', 0 elsewhere. */
+function onDiagonal(b: GraphBuilder, value: string, operand: string, like: string): string {
+  const repeated = [...operand].flatMap((letter, axis) => (operand.indexOf(letter) < axis ? [axis] : []));
+  const positions = (axis: number) => {
+    const size = b.op('Squeeze', [b.op('Shape', [like], { start: int(axis), end: int(axis + 1) }), b.axes([0])]);
+    const numbers = b.op('Range', [b.index(0), size, b.index(1)]);
+    return b.reshape(
+      numbers,
+      Array.from(operand, (_, i) => (i === axis ? -1 : 1)),
+    );
+  };
+  return repeated.reduce(
+    (spread, axis) => {
+      const same = b.op('Equal', [positions(operand.indexOf(operand[axis]!)), positions(axis)]);
+      return b.op('Where', [same, spread, b.scalar(0)]);
+    },
+    b.op('Unsqueeze', [value, b.axes(repeated)]),
+  );
 }
 
 export const matrixRules: readonly GradientRule[] = [

@@ -1,8 +1,7 @@
-import { ModelError } from '../../errors.ts';
-import { int, intAttribute, intsAttribute, stringAttribute } from '../ir.ts';
+import { int, intAttribute, intsAttribute } from '../ir.ts';
 import { dataTypeCode } from '../onnx/tensor.ts';
 import { unbroadcast } from './broadcast.ts';
-import { type GradientContext, type GradientRule, type Gradients, neg, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, type Gradients, unaryRule } from './rule.ts';
 
 /** Operators that only rename positions: the gradient is reshaped back. */
 const reshaped = ({ b, x, dy }: GradientContext): string => b.op('Reshape', [dy, b.shapeOf(x(0))]);
@@ -107,18 +106,6 @@ function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
   return from === to ? dy : b.op('Cast', [dy], { to: int(dataTypeCode(from)) });
 }
 
-/** Constant padding: the gradient of the padding is cut off, that is, padded by the negative amounts. */
-function padGradient({ b, node, dy }: GradientContext): string {
-  const mode = stringAttribute(node, 'mode', 'constant');
-  if (mode !== 'constant') {
-    throw new ModelError(
-      `node '${node.name}' (Pad): mode '${mode}' has no gradient; only constant padding can be trained`,
-    );
-  }
-  const axes = node.inputs[3];
-  return b.op('Pad', [dy, neg(b, node.inputs[1]!), b.scalar(0), ...(axes ? [axes] : [])]);
-}
-
 export const movementRules: readonly GradientRule[] = [
   ...['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'].map((op) => unaryRule(op, [], reshaped)),
   unaryRule('Identity', [], ({ dy }) => dy),
@@ -129,5 +116,4 @@ export const movementRules: readonly GradientRule[] = [
   unaryRule('Slice', ['x1', 'x2'], sliceGradient),
   { op: 'Gather', reads: ['x1'], gradient: (context) => [gatherGradient(context)] },
   unaryRule('Expand', [], ({ b, x, dy }) => unbroadcast(b, dy, x(0))),
-  unaryRule('Pad', [], padGradient),
 ];

@@ -62,6 +62,11 @@ export const reductionRules: readonly GradientRule[] = [
     const softmax = c.b.op('Exp', [c.b.op('Sub', [c.x(0), restoreAxes(c, c.y())])]);
     return mul(c.b, softmax, restoreAxes(c, c.dy));
   }),
+  unaryRule('ReduceLogSum', ['x0'], (c) => {
+    const axes = axesOf(c);
+    const total = axes.length === 0 ? c.x(0) : reduceSum(c.b, c.x(0), axes);
+    return c.b.op('Expand', [div(c.b, restoreAxes(c, c.dy), total), c.b.shapeOf(c.x(0))]);
+  }),
   unaryRule('ReduceProd', ['x0'], productGradient),
   // Every element enters the sums from its own on, which are summed from the other end.
   unaryRule('CumSum', ['x1'], ({ b, node, dy }) => {

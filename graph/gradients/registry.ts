@@ -5,6 +5,7 @@ import { indexingRules } from './indexing.ts';
 import { matrixRules } from './matrix.ts';
 import { movementRules } from './movement.ts';
 import { normalisationRules } from './normalisation.ts';
+import { paddingRules } from './padding.ts';
 import { poolingRules } from './pooling.ts';
 import { rearrangementRules } from './rearrangement.ts';
 import { gruRule } from './recurrent/gru.ts';
@@ -14,6 +15,7 @@ import { reductionRules } from './reductions.ts';
 import { resizeRules } from './resize.ts';
 import type { GradientRule } from './rule.ts';
 import { softmaxRules } from './softmax.ts';
+import { trigonometricRules } from './trigonometric.ts';
 
 const families = [
   arithmeticRules,
@@ -28,6 +30,8 @@ const families = [
   indexingRules,
   rearrangementRules,
   resizeRules,
+  paddingRules,
+  trigonometricRules,
   [lstmRule, gruRule, rnnRule],
 ];
 
@@ -35,7 +39,7 @@ const rules = new Map<string, GradientRule>(families.flat().map((rule) => [rule.
 
 /** Operators through which nothing is differentiated: shapes, indices, comparisons and values that depend on none of the weights. */
 const flat = new Set(
-  'Shape Size Range ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Xor IsNaN Sign Floor Ceil Round ArgMax ArgMin NonZero OneHot'.split(
+  'Shape Size Range ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Xor IsNaN IsInf Sign Floor Ceil Round ArgMax ArgMin NonZero OneHot'.split(
     ' ',
   ),
 );

@@ -82,8 +82,8 @@ function arithmetic(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
 }
 
 const unaryOperators =
-  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
-const numericOperators = 'Pow Max Min Sum Mean';
+  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
+const numericOperators = 'Mod Pow Max Min Sum Mean';
 
 export const elementwiseShapes: Record<string, ShapeRule> = {
   ...Object.fromEntries(unaryOperators.split(' ').map((op) => [op, unary])),
@@ -99,6 +99,7 @@ export const elementwiseShapes: Record<string, ShapeRule> = {
   }),
   Identity: (context) => ({ types: [context.input(0)], integers: context.integers(0) }),
   IsNaN: (context) => same({ ...context.input(0), dtype: 'bool' }),
+  IsInf: (context) => same({ ...context.input(0), dtype: 'bool' }),
   Equal: equal,
   Where: where,
   Dropout: (context) => ({ types: [context.input(0), { ...context.input(0), dtype: 'bool' }] }),

@@ -285,6 +285,13 @@ export const movementShapes: Record<string, ShapeRule> = {
     const axis = raw < 0 ? raw + shape.length + 1 : raw;
     return same({ dtype: context.input(2).dtype, shape: [...shape.slice(0, axis), depth, ...shape.slice(axis)] });
   },
+  TopK: (context) => {
+    const { dtype, shape } = context.input(0);
+    const axis = normaliseAxis(intAttribute(context.node, 'axis', -1), shape.length);
+    const count = context.integers(1)?.[0] ?? `${context.node.outputs[0]}_${axis}`;
+    const result = shape.map((dim, i) => (i === axis ? count : dim));
+    return { types: [dtype, 'int64' as const].map((type) => ({ dtype: type, shape: result })) };
+  },
   NonZero: (context) =>
     same({ dtype: 'int64', shape: [context.input(0).shape.length, `${context.node.outputs[0]}_1`] }),
   Size: (context) => {

@@ -2,13 +2,17 @@ import { elementCount, type Model } from '../../graph/ir.ts';
 import { withParameters } from '../../graph/parameters.ts';
 import type { ParameterLayout } from '../../params/layout.ts';
 import type { TrainConfig } from '../config.ts';
+import { type BatchNormChoice, settleBatchNorm } from './batch-norm.ts';
+import type { BatchNormHandling } from './group-norm.ts';
 import { LayerNames } from './layer-names.ts';
 import { type LikelyBuffer, likelyBuffers } from './likely-buffers.ts';
 import { selectWeights } from './select-weights.ts';
+import { withLora } from './with-lora.ts';
 
 /** What is done to a model before it is trained. */
 export interface Adaptation {
   readonly train?: TrainConfig;
+  readonly batchNorm?: BatchNormHandling;
 }
 
 /** A model made ready for training. */
@@ -18,6 +22,10 @@ export interface AdaptedModel {
   /** How many parameters are trained (and sent, clipped and noised), and how many stay as they are. */
   readonly trained: number;
   readonly frozen: number;
+  /** What became of BatchNormalization; undefined without any. */
+  readonly batchNorm?: BatchNormChoice;
+  /** What adapters were put in, in words; undefined without LoRA. */
+  readonly lora?: string;
   /** Trained tensors that look as if they should not be. */
   readonly likelyBuffers: readonly LikelyBuffer[];
   /** The whole model with trained parameters, to be written as a file. */
@@ -25,19 +33,33 @@ export interface AdaptedModel {
 }
 
 /**
- * Applies the settings of a run to a model.
- * @throws ConfigError when the settings do not fit the model
+ * Applies the settings of a run to a model: BatchNormalization first, then adapters or the choice of layers.
+ * @param seed names the stream that fresh adapters are drawn from
+ * @throws ConfigError when the settings do not fit the model, ModelError for a BatchNormalization that cannot be treated
  */
-export function adaptModel(whole: Model, { train = {} }: Adaptation): AdaptedModel {
-  const model = selectWeights(whole, new LayerNames(whole), train);
-  const trained = parameterCount(model, model.weights);
+export function adaptModel(
+  given: Model,
+  { train = {}, batchNorm }: Adaptation = {},
+  seed: number | string = 1,
+): AdaptedModel {
+  const { model: whole, choice } = settleBatchNorm(given, batchNorm);
+  const names = new LayerNames(whole);
+  const { lora, ...selection } = train;
+  const adapters = lora && withLora(whole, names, { ...selection, lora }, seed);
+  const model = adapters?.model ?? selectWeights(whole, names, selection);
+  const trained = new Set(model.weights);
   return {
     model,
-    trained,
-    frozen: parameterCount(whole, whole.weights) - trained,
+    trained: parameterCount(model, model.weights),
+    frozen: parameterCount(
+      whole,
+      whole.weights.filter((name) => !trained.has(name)),
+    ),
+    batchNorm: choice,
+    lora: adapters?.words,
     likelyBuffers: likelyBuffers(model),
     // All weights stay initializers, whether they were trained or not.
-    finish: (layout, parameters) => withParameters(whole, layout, parameters),
+    finish: adapters?.finish ?? ((layout, parameters) => withParameters(whole, layout, parameters)),
   };
 }
 

@@ -1,6 +1,6 @@
 import { ConfigError } from '../../errors.ts';
 import type { Model } from '../../graph/ir.ts';
-import { matches, nearNames } from './patterns.ts';
+import { matches, nearNames } from '../../params/layer-patterns.ts';
 
 /** Names that an exporter made up: nobody can be expected to know them. */
 const madeUp = /^(onnx::|val_|_val_|t_|constant|\d+$)/i;

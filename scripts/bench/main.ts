@@ -1,16 +1,20 @@
 import { benchAccountant } from './accountant.ts';
+import { benchAdapted } from './adapted.ts';
+import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 
 /** Benchmarks by name: `npm run bench -- step`. */
-const benchmarks: Readonly<Record<string, () => Promise<void>>> = {
+const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   step: benchStep,
+  round: benchRound,
   accountant: benchAccountant,
+  adapted: benchAdapted,
 };
 
 const name = process.argv[2] ?? 'step';
 const benchmark = benchmarks[name];
 if (benchmark) {
-  await benchmark();
+  await benchmark(process.argv.slice(3));
 } else {
   console.error(`no benchmark is called '${name}'; there are: ${Object.keys(benchmarks).join(', ')}`);
   process.exitCode = 2;

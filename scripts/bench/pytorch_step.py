@@ -1,4 +1,4 @@
-"""The PyTorch side of `npm run bench -- step`: times one client's local training on request, one JSON line per request on stdin."""
+"""The PyTorch side of `npm run bench -- step` and `-- round`: times one client's local training on request, one JSON line per request on stdin."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ import torch
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fixtures"))
-from reference_models import Cnn, TransformerCtc, local_step  # noqa: E402
+from reference_models import Cnn, Mlp, TransformerCtc, local_step  # noqa: E402
 
 LEARNING_RATE = 0.01
 MAX_GRADIENT_NORM = 1.0
@@ -18,12 +18,13 @@ MAX_GRADIENT_NORM = 1.0
 class Client:
     """A model and a client's examples; `train` takes `steps` steps over shuffled batches of them."""
 
-    def __init__(self, kind, settings, batchSize, steps, frames=0, labels=0):
+    def __init__(self, kind, settings, batchSize, steps, frames=0, labels=0, maxGradientNorm=MAX_GRADIENT_NORM):
         torch.manual_seed(1)
-        self.batch_size, self.steps = batchSize, steps
+        self.batch_size, self.steps, self.max_gradient_norm = batchSize, steps, maxGradientNorm
         count = batchSize * steps
-        if kind == "cnn":
-            self.model = Cnn(settings["imageShape"], settings["channels"], settings["hidden"], settings["classes"])
+        if kind in ("cnn", "mlp"):
+            shape, hidden, classes = settings["imageShape"], settings["hidden"], settings["classes"]
+            self.model = Cnn(shape, settings["channels"], hidden, classes) if kind == "cnn" else Mlp(shape, hidden, classes)
             self.fields = {
                 "image": torch.rand(count, *settings["imageShape"]) * 2 - 1,
                 "label": torch.randint(settings["classes"], (count,)),
@@ -45,7 +46,7 @@ class Client:
         losses = 0.0
         for chosen in order.split(self.batch_size):
             batch = {name: field[chosen] for name, field in self.fields.items()}
-            losses += local_step(self.model, self.optimizer, batch, MAX_GRADIENT_NORM).item()
+            losses += local_step(self.model, self.optimizer, batch, self.max_gradient_norm).item()
         return (time.perf_counter() - start) * 1000
 
 

@@ -31,7 +31,7 @@ export async function benchStep(): Promise<void> {
 }
 
 async function compare(workload: Workload, pytorch: PyTorch | undefined): Promise<void> {
-  const time = await prepare(workload);
+  const time = await timeOfClient(workload);
   await pytorch?.prepare(workload.pytorch);
   const [ours, theirs]: [number[], number[]] = [[], []];
   for (let round = 0; round < warmUps + rounds; round++) {
@@ -47,7 +47,7 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
 }
 
 /** A function that trains the client once and returns the milliseconds it took. */
-async function prepare({ model, objective, title, batchSize, steps, examples }: Workload) {
+export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
   const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, objective, title)));
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });

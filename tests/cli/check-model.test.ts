@@ -55,7 +55,7 @@ test('a model that cannot be trained: every node in the way, in one line', () =>
 });
 
 test.each([
-  ['resnet-group-norm.opset13.onnx', 'data/image'],
+  ['resnet18-group-norm.opset13.onnx', 'data/image'],
   ['wav2letter.opset13.onnx', 'data/features'],
 ])('%s compiles into a training step whose nodes say what they are the gradient of', (name, field) => {
   const { graph } = decodeModel(compileModelFile(fixture(name)), 'step.onnx');

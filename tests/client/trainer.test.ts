@@ -88,6 +88,25 @@ describe.each(references)('local training of $kind against PyTorch in float64', 
     expect(norm(first)).toBeGreaterThan(0);
   });
 
+  test.each([
+    [Number.NaN, 1],
+    [Number.NaN, null],
+    [Number.POSITIVE_INFINITY, 1],
+    [Number.POSITIVE_INFINITY, null],
+  ])('NaN propagation: %s in the data shows in the delta, gradients clipped to %s', async (value, maxGradientNorm) => {
+    const [name, field] = Object.entries(examples.fields)[0]!;
+    const data = Float32Array.from(field.data as Float32Array);
+    data[0] = value;
+    const spoiled = {
+      count: examples.count,
+      fields: { ...examples.fields, [name]: { ...field, data } },
+    } as ExampleBatch;
+    const settings = { ...gradientStep(examples.count), maxGradientNorm };
+    const { delta } = await trainer.train(weights, spoiled, settings, draws());
+    // Such a client is dropped and counted. A delta of zeros, or one that looks sound, would count as a contribution.
+    expect(delta.every(Number.isFinite)).toBe(false);
+  });
+
   test('a step is clipped to the given norm, never stretched to it', async () => {
     const settings = gradientStep(examples.count);
     const gradient = (await trainer.train(weights, examples, settings, draws())).delta.slice();

@@ -113,7 +113,6 @@ describeBuilt('bad input: exit code 2, one line on stderr, and nothing left behi
       tiny('privacy.noise.multiplier=1e-300'),
       /^dpfl: tiny\.yaml: .*noise multiplier/,
     ],
-    ['nobody to train', tiny('federation.workers=0'), /^dpfl: tiny\.yaml: federation\.workers: 0 .*set it to 1/],
     ['a file where the runs should go', [...tiny(), '--output', FILE_IN_THE_WAY], /in-the-way: .*choose another/],
     ['no run to resume', ['run', '--resume', 'nowhere'], /--resume nowhere: no run here/],
     [

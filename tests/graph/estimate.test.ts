@@ -45,3 +45,15 @@ test('activations grow with the batch, compute per example does not', () => {
   expect(large.activationBytes / small.activationBytes).toBeCloseTo(2, 1);
   expect(large.trainingFlop).toBeCloseTo(small.trainingFlop, 0);
 });
+
+test('frozen weights are stored once, and need neither a gradient nor a product for it', () => {
+  const model = buildCnn({ kind: 'cnn', channels: [4], hidden: 8, imageShape: [3, 10, 10], classes: 5 }, 1);
+  const frozen = { ...model, weights: ['output.weight', 'output.bias'] };
+  const [all, some] = [estimateStep(model, sizes), estimateStep(frozen, sizes)];
+  const trained = 8 * 5 + 5;
+  const stored = 4 * 27 + 4 + 64 * 8 + 8;
+  expect(some.bytes - some.activationBytes).toBe(12 * trained + 4 * stored);
+  expect(some.forwardFlop).toBe(all.forwardFlop);
+  // One product for the last weight's gradient; the last forward product is read by the loss alone, which is not counted.
+  expect(some.trainingFlop).toBe(all.forwardFlop - 2 * 8 * 5 + 2 * 8 * 5);
+});

@@ -86,6 +86,16 @@ describe('what is added never exceeds the bound, in exact arithmetic', () => {
     }
   });
 
+  test.each(deltas)('L1: %s', (_, delta) => {
+    const sum = new Float64Array(layout.size);
+    expect(new Clipper(layout, { mode: 'l1', bound: C }, grid).addTo(sum, delta)).toMatchObject({ accepted: true });
+    const magnitudes = sum.reduce((total, x) => total + BigInt(Math.abs(x)), 0n);
+    expect(magnitudes * 2n ** 20n <= BigInt(C * grid.perUnit * 2 ** 20)).toBe(true);
+    const norm = delta.reduce((total, x) => total + Math.abs(x), 0);
+    // Truncation costs each coordinate less than a step.
+    expect(Number(magnitudes) * grid.step).toBeGreaterThan(Math.min(norm, C) * (1 - 1e-9) - layout.size * grid.step);
+  });
+
   test('and loses next to nothing: a clipped delta keeps its direction and reaches C to nine digits', () => {
     const delta = randomDelta(1, 1);
     const { sum } = clip('global', delta);

@@ -83,6 +83,26 @@ describe('Gaussian mechanism on the grid', () => {
   });
 });
 
+describe('exact distributions', () => {
+  test.each([
+    ['discreteGaussian', 1, 3],
+    ['laplace', Math.SQRT2, 6],
+  ] as const)('%s: std and kurtosis are those of the scale', (kind, deviation, kurtosis) => {
+    const sum = new Float64Array(layout.size);
+    const coarse = ExactGrid.forNoisySum(C, 1100, z * C);
+    const noise = new IndependentNoise(kind, layout, coarse, [z * C, z * C], seededNoise(4));
+    noise.addTo(sum, 1);
+    expect(sum.every(Number.isSafeInteger)).toBe(true);
+    const std = (standardDeviation(sum) / grid.step) * coarse.step;
+    // Var(s²)/σ⁴ = (κ − 1)/n: half of it for the std.
+    expect(Math.abs(std / (deviation * z * C) - 1)).toBeLessThan(4 * Math.sqrt((kurtosis - 1) / (4 * layout.size)));
+    expect(noise.standardDeviation(1, 0)).toBeCloseTo(deviation * z * C, 12);
+    const fourth = sum.reduce((total, x) => total + (x * coarse.step) ** 4, 0) / layout.size / std ** 4;
+    // n·Var of the sample kurtosis by the delta method, μ₈ − κ² − 4κ(μ₆ − κ) + 4κ²(κ − 1) in units of σ: 24 for normals, 1188 for Laplace.
+    expect(Math.abs(fourth - kurtosis)).toBeLessThan(4 * Math.sqrt((kind === 'laplace' ? 1188 : 24) / layout.size));
+  });
+});
+
 describe('mistakes of others', () => {
   test('noise seed re-used each round: rounds and layers get independent noise', () => {
     const first = released(1, 1);

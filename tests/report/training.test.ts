@@ -83,6 +83,12 @@ describe('training sections', () => {
       clientsPerSecond: 5,
     });
     expect(timingSection([]).clientsPerSecond).toBeNull();
+    expect(timingSection([record(1)]).workersBusy).toBeNull();
+    const busy = (busy: number, idle: number) => {
+      const workers = { count: 2, busy, idle, data: 0, localTraining: busy, clipping: 0 };
+      return { ...record(1), seconds: { ...record(1).seconds, workers } };
+    };
+    expect(timingSection([record(0), busy(3, 1), busy(6, 2)]).workersBusy).toBe(0.75);
   });
 
   test('faults of workers are added up by kind', () => {

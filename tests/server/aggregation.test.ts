@@ -21,7 +21,7 @@ function shardResult(index: number, clients: number): ShardResult {
     examples: random.integer(100),
     deltaNormSums: Float64Array.from(layout.layers, () => random.uniform() * 10 ** random.integer(8)),
     clippedCounts: Float64Array.from(layout.layers, () => random.integer(clients + 1)),
-    seconds: random.uniform(),
+    seconds: { total: random.uniform(), data: random.uniform(), training: 0, clipping: 0 },
   };
 }
 
@@ -78,7 +78,7 @@ describe('RoundAggregator', () => {
       examples: 0,
       deltaNormSums: new Float64Array(2),
       clippedCounts: new Float64Array(2),
-      seconds: 0,
+      seconds: { total: 0, data: 0, training: 0, clipping: 0 },
     });
   });
 
@@ -102,8 +102,8 @@ describe('a sum that is not made of clipped deltas', () => {
     contributed: 2,
   });
   const aggregator = (clientNorm?: number) => {
-    const created = new RoundAggregator(layout, clientNorm);
-    created.begin([[1, 2]]);
+    const created = new RoundAggregator(layout);
+    created.begin([[1, 2]], { clientNorm });
     return created;
   };
 

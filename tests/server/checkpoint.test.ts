@@ -11,6 +11,7 @@ function checkpoint(round: number): Checkpoint {
     configHash: 'abc',
     parameters: Float32Array.of(round, -0, 1e-45, 3.4e38, 0.1),
     optimizer: { steps: round, slots: { mean: Float32Array.of(1, 2, 3, 4, 5), variance: new Float32Array(5) } },
+    privacy: { noise: Float64Array.of(Math.PI, -0, 2 ** 52 + 1) },
   };
 }
 

@@ -24,7 +24,7 @@ function totals(value: number, contributed = 10): RoundTotals {
     examples: contributed,
     deltaNormSums: Float64Array.of(30, 5),
     clippedCounts: Float64Array.of(10, 1),
-    seconds: 1,
+    seconds: { total: 1, data: 0, training: 1, clipping: 0 },
   };
 }
 

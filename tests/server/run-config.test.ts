@@ -24,7 +24,7 @@ describe('parseRunConfig', () => {
     expect(parse()).toMatchObject({
       seed: 1,
       local: { maxGradientNorm: 1 },
-      federation: { shardSize: 32, workers: 2 },
+      federation: { workers: 2 },
       optimizer: { beta1: 0.9, schedule: { kind: 'constant' } },
       evaluation: { every: 5, batchSize: 32 },
       checkpoint: { every: 10 },
@@ -76,6 +76,13 @@ describe('configHash', () => {
     expect(configHash(parse({ privacy: { noise: { multiplier: 0.5 }, clipping: { bound: 0.1, mode: 'dim' } } }))).toBe(
       hash,
     );
+  });
+
+  test('ignores the form in which adapters are written, and nothing else of them', () => {
+    const hash = (lora: object) => configHash(parse({ train: { lora } }));
+    expect(hash({ rank: 2, write: 'adapters' })).toBe(hash({ rank: 2 }));
+    expect(hash({ rank: 3 })).not.toBe(hash({ rank: 2 }));
+    expect(configHash(parse({ train: { exclude: ['a'] } }))).not.toBe(configHash(parse()));
   });
 
   test('changes with what does', () => {

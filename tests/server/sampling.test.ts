@@ -1,7 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { namedStream, type RandomStream } from '../../random/stream.ts';
 import { poissonSample, sampleCohort } from '../../server/sampling.ts';
-import { splitIntoShards } from '../../server/shards.ts';
 
 /** A stream that counts how often it is asked. */
 function counting(stream: RandomStream): { readonly stream: RandomStream; draws(): number } {
@@ -109,13 +108,5 @@ describe('sampleCohort', () => {
     for (const expected of [101, 0, Number.NaN]) {
       expect(() => draw(1, 1, 100, expected)).toThrow('federation.expectedCohort');
     }
-  });
-});
-
-describe('splitIntoShards', () => {
-  test('keeps every client once and in order', () => {
-    expect(splitIntoShards([3, 5, 8, 9, 11], 2)).toEqual([[3, 5], [8, 9], [11]]);
-    expect(splitIntoShards([1, 2], 2)).toEqual([[1, 2]]);
-    expect(splitIntoShards([], 4)).toEqual([]);
   });
 });

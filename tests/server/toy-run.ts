@@ -2,11 +2,14 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { localConfig } from '../../client/config.ts';
+import type { RoundSettings } from '../../client/round-settings.ts';
 import { type ClientTrainer, type ShardResult, trainShard } from '../../client/shard.ts';
 import { dataConfig } from '../../data/config.ts';
 import type { ExampleBatch, FederatedDataset } from '../../data/dataset.ts';
+import { ExactGrid } from '../../params/grid.ts';
 import { ParameterLayout } from '../../params/layout.ts';
 import { l2Norm } from '../../params/vector.ts';
+import { ClientNoise } from '../../privacy/client-noise.ts';
 import { Clipper } from '../../privacy/clipping.ts';
 import { privacyConfig } from '../../privacy/config.ts';
 import { namedStream } from '../../random/stream.ts';
@@ -96,21 +99,28 @@ export class ToyServer implements RoundServer {
     this.#arrival = arrival;
   }
 
+  workerCount(): number {
+    return 1;
+  }
+
   async runRound(
     round: number,
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: ShardResult) => void,
+    settings?: RoundSettings,
   ): Promise<void> {
     this.cohorts.push(shards.flat());
-    const { grid, settings } = new RunPrivacy(this.#config, layout, POPULATION);
+    const { grid, settings: own } = new RunPrivacy(this.#config, layout, POPULATION);
+    const { clipping, gridStep, noise } = settings ?? { clipping: own.clipping, gridStep: grid.step };
     const context = {
       seed: this.#config.seed,
       local: this.#config.local,
       layers: layout.layers.length,
       dataset,
       trainer,
-      clipper: new Clipper(layout, settings.clipping, grid),
+      clipper: new Clipper(layout, clipping, new ExactGrid(gridStep)),
+      noise: noise && new ClientNoise(noise, this.#config.seed),
     };
     const left = shards.map((_, index) => index);
     while (left.length > 0) {

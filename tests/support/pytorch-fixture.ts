@@ -13,7 +13,7 @@ interface IntegerTensor {
   readonly int32: readonly number[];
 }
 
-type Layers = Readonly<Record<string, FloatTensor>>;
+export type Layers = Readonly<Record<string, FloatTensor>>;
 
 /** What scripts/fixtures/make_fixtures.py writes. */
 export interface PyTorchFixture<Settings> {

@@ -4,6 +4,8 @@ export interface OracleLayer {
   readonly op: string;
   readonly direction: string;
   readonly linearBeforeReset: boolean;
+  /** A plain layer with ReLU in place of tanh. */
+  readonly relu: boolean;
 }
 
 type Inputs = readonly (OracleTensor | undefined)[];
@@ -65,7 +67,7 @@ export function runRecurrent(layer: OracleLayer, inputs: Inputs): OracleTensor[]
 
 /** One step of one sequence: the next hidden and cell states. `input` and `recurrent` give a row of the products with their biases. */
 function stepOf(
-  { op, linearBeforeReset }: OracleLayer,
+  { op, linearBeforeReset, relu }: OracleLayer,
   hidden: number,
   h: readonly number[],
   c: readonly number[],
@@ -74,7 +76,7 @@ function stepOf(
 ): [number[], number[]] {
   const units = Array.from({ length: hidden }, (_, j) => j);
   const gate = (index: number, j: number) => input(index * hidden + j) + recurrent(index * hidden + j, h);
-  if (op === 'RNN') return [units.map((j) => Math.tanh(gate(0, j))), []];
+  if (op === 'RNN') return [units.map((j) => (relu ? Math.max(gate(0, j), 0) : Math.tanh(gate(0, j)))), []];
   if (op === 'LSTM') {
     const cell = units.map((j) => sigmoid(gate(2, j)) * c[j]! + sigmoid(gate(0, j)) * Math.tanh(gate(3, j)));
     return [units.map((j) => sigmoid(gate(1, j)) * Math.tanh(cell[j]!)), cell];

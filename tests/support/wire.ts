@@ -161,6 +161,9 @@ export function headerOf(lease: { runId: string; round: number; attempt: number;
     deltaNormSums: [0, 0],
     clippedCounts: [0, 0],
     seconds: 0,
+    dataSeconds: 0,
+    trainingSeconds: 0,
+    clippingSeconds: 0,
   };
 }
 

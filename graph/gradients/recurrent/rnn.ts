@@ -1,3 +1,5 @@
+import { int } from '../../ir.ts';
+import { hasRelu } from '../../recurrent.ts';
 import { add, type GradientRule, matMul, mul } from '../rule.ts';
 import {
   type Direction,
@@ -11,10 +13,14 @@ import {
   weightGradient,
 } from './sequence.ts';
 
-/** h = tanh(X·Wᵀ + h₋·Rᵀ + b) */
-function directionGradients(direction: Direction): DirectionGradients {
+/** h = φ(X·Wᵀ + h₋·Rᵀ + b), φ tanh or ReLU. */
+function directionGradients(direction: Direction, relu: boolean): DirectionGradients {
   const { b, dy, dLast, r, before } = direction;
-  const slope = masked(direction, tanhSlope(b, b.op('Tanh', [rawGates(direction)])));
+  const raw = rawGates(direction);
+  const plain = relu
+    ? b.op('Cast', [b.op('Greater', [raw, b.scalar(0)])], { to: int(1) })
+    : tanhSlope(b, b.op('Tanh', [raw]));
+  const slope = masked(direction, plain);
   const { states, rows } = scanSteps(
     direction,
     true,
@@ -34,5 +40,8 @@ function directionGradients(direction: Direction): DirectionGradients {
 export const rnnRule: GradientRule = {
   op: 'RNN',
   reads: ['x0', 'x1', 'x2', 'y0'],
-  gradient: (context) => recurrentGradients(context, 1, directionGradients),
+  gradient: (context) => {
+    const relu = hasRelu(context.node);
+    return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
+  },
 };

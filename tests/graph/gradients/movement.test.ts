@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { GraphBuilder } from '../../../graph/builder.ts';
 import { differentiate } from '../../../graph/differentiate.ts';
-import { int, int64Tensor, text } from '../../../graph/ir.ts';
+import { int } from '../../../graph/ir.ts';
 import { dataTypeCode } from '../../../graph/onnx/tensor.ts';
 import { describeGradients } from '../../support/finite-differences.ts';
 import { movementCases } from './cases/movement.ts';
@@ -29,16 +29,3 @@ describe('gradients of Cast', () => {
     expect(throughCast('int64').gradient).toBeUndefined();
   });
 });
-
-test.each(['reflect', 'edge', 'wrap'])(
-  'Pad with mode %s is refused, not differentiated as if it were constant',
-  (mode) => {
-    const b = new GraphBuilder();
-    const x = b.input('x', 'float32', [3]);
-    const y = b.op('Pad', [x, b.constant(int64Tensor([2], [1, 1]))], { mode: text(mode) }, { name: 'pad1' });
-    const dy = b.input('dy', 'float32', [5]);
-    expect(() => differentiate(b, [...b.nodes], new Map([[y, dy]]), new Set([x]))).toThrow(
-      `'pad1' (Pad): mode '${mode}'`,
-    );
-  },
-);

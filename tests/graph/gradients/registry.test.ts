@@ -8,12 +8,14 @@ import { indexingCases } from './cases/indexing.ts';
 import { matrixCases } from './cases/matrix.ts';
 import { movementCases } from './cases/movement.ts';
 import { normalisationCases } from './cases/normalisation.ts';
+import { paddingCases } from './cases/padding.ts';
 import { poolingCases } from './cases/pooling.ts';
 import { rearrangementCases } from './cases/rearrangement.ts';
 import { recurrentCases } from './cases/recurrent.ts';
 import { reductionCases } from './cases/reductions.ts';
 import { resizeCases } from './cases/resize.ts';
 import { softmaxCases } from './cases/softmax.ts';
+import { trigonometricCases } from './cases/trigonometric.ts';
 
 const cases = [
   activationCases,
@@ -23,12 +25,14 @@ const cases = [
   matrixCases,
   movementCases,
   normalisationCases,
+  paddingCases,
   poolingCases,
   rearrangementCases,
   recurrentCases,
   resizeCases,
   reductionCases,
   softmaxCases,
+  trigonometricCases,
 ].flat();
 
 test('every operator with a gradient rule is compared with finite differences', () => {

@@ -1,4 +1,4 @@
-import { float32Tensor } from '../../../../graph/ir.ts';
+import { float32Tensor, int } from '../../../../graph/ir.ts';
 import { distinct, flags, type GradientCase, real } from '../../../support/gradient-case.ts';
 
 const positive = { low: 0.5, high: 2.5 };
@@ -90,8 +90,6 @@ const unary: GradientCase[] = [
   { title: 'both signs', op: 'Reciprocal', inputs: [real([6], { avoid: [0, 0.25, -0.25] })] },
   { title: 'elementwise', op: 'Exp', inputs: [real([2, 3])] },
   { title: 'positive values', op: 'Log', inputs: [real([2, 3], positive)] },
-  { title: 'elementwise', op: 'Sin', inputs: [real([2, 3])] },
-  { title: 'elementwise', op: 'Cos', inputs: [real([2, 3])] },
 ];
 
 const choices: GradientCase[] = [
@@ -112,6 +110,15 @@ const choices: GradientCase[] = [
     op: 'Where',
     inputs: [flags([3, 1], [1, 0, 1]), real([3, 2]), float32Tensor([], [-5])],
     linear: true,
+  },
+  {
+    title: 'both signs, a remainder that is learned',
+    op: 'Mod',
+    inputs: [
+      real([4], { values: [1.7, -1.7, 0.3, -2.2] }),
+      real([2, 4], { values: [0.6, 0.6, 1, 0.7, -0.6, 0.5, 1, -0.8] }),
+    ],
+    attributes: { fmod: int(1) },
   },
   {
     title: 'both bounds',

@@ -1,7 +1,31 @@
 import { int, int64Tensor, text } from '../../../../graph/ir.ts';
-import { type GradientCase, given, real } from '../../../support/gradient-case.ts';
+import { distinct, type GradientCase, given, real } from '../../../support/gradient-case.ts';
+
+const count = (k: number) => int64Tensor([1], [k]);
+
+const extremes: GradientCase[] = [
+  { title: 'the two largest', op: 'TopK', inputs: [distinct([3, 4]), count(2)], outputs: 2 },
+  {
+    title: 'the smallest along another axis, in no order',
+    op: 'TopK',
+    inputs: [distinct([4, 3], { shape: ['n', 3] }), count(3)],
+    attributes: { axis: int(0), largest: int(0), sorted: int(0) },
+    outputs: 2,
+  },
+  { title: 'all of them, which sorts', op: 'TopK', inputs: [distinct([2, 3]), count(3)], outputs: 2 },
+];
+
+const reversed: GradientCase = {
+  title: 'sequences of different lengths',
+  op: 'ReverseSequence',
+  inputs: [real([4, 3, 2], { shape: ['t', 'b', 2] }), given([3], [4, 1, 3])],
+  attributes: { time_axis: int(0), batch_axis: int(1) },
+  linear: true,
+};
 
 export const indexingCases: readonly GradientCase[] = [
+  ...extremes,
+  reversed,
   {
     title: 'a repeated element',
     op: 'GatherElements',

@@ -33,6 +33,7 @@ function layer(op: Kind, title: string, given: Layer): GradientCase {
   const { steps = 4, batch = 2, direction = 'forward', bias = true, lengths, states = false, symbolic = false } = given;
   const [gates, stateCount] = kinds[op];
   const linearBeforeReset = given.attributes?.linear_before_reset !== undefined;
+  const relu = given.attributes?.activations !== undefined;
   const directions = direction === 'bidirectional' ? 2 : 1;
   const state = () => small([directions, batch, hidden]);
   const inputs: CaseInput[] = [
@@ -50,7 +51,7 @@ function layer(op: Kind, title: string, given: Layer): GradientCase {
     attributes: { hidden_size: int(hidden), direction: text(direction), ...given.attributes },
     outputs: 1 + stateCount,
     cotangents: given.outputs ?? [0],
-    oracle: (tensors) => runRecurrent({ op, direction, linearBeforeReset }, tensors),
+    oracle: (tensors) => runRecurrent({ op, direction, linearBeforeReset, relu }, tensors),
   };
 }
 
@@ -75,9 +76,18 @@ function casesOf(op: Kind, attributes: Attributes, suffix: string): GradientCase
   ]);
 }
 
+const relu: Attributes = { activations: { kind: 'strings', value: ['Relu', 'Relu'] } };
+
 export const recurrentCases: readonly GradientCase[] = [
   ...casesOf('LSTM', {}, ''),
   ...casesOf('GRU', {}, ''),
   ...casesOf('GRU', { linear_before_reset: int(1) }, ', linear before reset'),
   ...casesOf('RNN', {}, ''),
+  layer('RNN', 'forward, relu', { attributes: relu }),
+  layer('RNN', 'bidirectional, relu, lengths', {
+    direction: 'bidirectional',
+    lengths: [4, 2],
+    attributes: relu,
+    outputs: [0, 1],
+  }),
 ];

@@ -8,6 +8,7 @@ const inputs: Readonly<Record<string, (dims: readonly number[]) => Variable>> = 
   ReduceL1: (dims) => real(dims, { avoid: [0] }),
   ReduceL2: real,
   ReduceLogSumExp: real,
+  ReduceLogSum: (dims) => real(dims, { low: 0.5, high: 3 }),
   ReduceProd: real,
   ReduceMax: distinct,
   ReduceMin: distinct,

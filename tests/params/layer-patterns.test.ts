@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { matches, nearNames } from '../../../models/adapt/patterns.ts';
+import { matches, nearNames } from '../../params/layer-patterns.ts';
 
 test.each([
   ['fc.weight', 'fc.weight', true],

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { datasetFingerprint } from '../../data/fingerprint.ts';
+import { openDataset } from '../../data/open.ts';
+import { bindModel } from '../../graph/binding.ts';
+import { compileTraining } from '../../graph/compile.ts';
+import { parametersOf } from '../../graph/parameters.ts';
+import { buildModel } from '../../models/build.ts';
+import { ParameterLayout } from '../../params/layout.ts';
+import { LocalWorkers } from '../../server/local-workers.ts';
+import type { RoundRecord } from '../../server/records.ts';
+import { runFederated } from '../../server/run.ts';
+import type { RunConfig } from '../../server/run-config.ts';
+import { RunDirectory } from '../../server/run-directory.ts';
+import { RunPrivacy } from '../../server/run-privacy.ts';
+import { AggregationServer } from '../../server/service.ts';
+import { cifar10Protocol, mlpProtocol, type Protocol, skewedProtocol } from './protocols.ts';
+import { PyTorch } from './pytorch.ts';
+
+/** One timed round: its record, its wall-clock seconds without evaluation, and the seconds of a PyTorch client after it, on average. */
+interface TimedRound {
+  readonly record: RoundRecord;
+  readonly wall: number;
+  readonly pytorch: number | undefined;
+}
+
+const protocols = (): Protocol[] => [
+  cifar10Protocol(),
+  mlpProtocol([128], 10_000, 2, { overheadTarget: 0.25 }),
+  mlpProtocol([200, 200], 300, 9, { costTarget: 0.45 }),
+  mlpProtocol([32], 1000, 9, { costTarget: 0.25 }),
+  skewedProtocol(),
+];
+
+/**
+ * Whole rounds as a run has them: a worker process over gRPC, ledger, records and checkpoints on the disk. Where PyTorch is installed, bare
+ * local steps of the same client alternate with the rounds, so that a busy machine slows both alike.
+ * @param names parts of titles; only protocols that have one of them are run. None: all
+ */
+export async function benchRound(names: readonly string[]): Promise<void> {
+  const pytorch = await PyTorch.start();
+  const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.versions.node}`;
+  console.log(`Rounds on one worker process (${machine}${pytorch ? `, PyTorch ${pytorch.version}` : ''})\n`);
+  if (!pytorch) console.log('PyTorch was not found: no comparison. Set PYTHON to a Python that can import torch.\n');
+  try {
+    for (const protocol of protocols()) {
+      if (names.length > 0 && !names.some((name) => protocol.title.includes(name))) continue;
+      console.log(describe(protocol, await timeRounds(protocol, pytorch)));
+    }
+  } finally {
+    pytorch?.close();
+  }
+}
+
+/** The fastest round in words: where its time went, what a client costs. */
+function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, rounds: readonly TimedRound[]): string {
+  const cores = ({ record }: TimedRound) => record.seconds.workers?.count ?? 1;
+  const cost = (round: TimedRound) => (cores(round) * round.wall) / round.record.cohort;
+  const fastest = rounds.reduce((best, round) => (cost(round) < cost(best) ? round : best));
+  const parts = split(fastest);
+  const [busy, idle] = (['busy', 'idle'] as const).map((part) =>
+    rounds.reduce((sum, { record }) => sum + (record.seconds.workers?.[part] ?? 0), 0),
+  );
+  const overhead = 1 - parts['local training'] / fastest.wall;
+  const share = (seconds: number) => `${((100 * seconds) / fastest.wall).toFixed(1)} %`;
+  const lines = [
+    title,
+    `  ${(1 / cost(fastest)).toFixed(1)} clients per second and core; ${(1000 * cost(fastest)).toFixed(3)} ms per client, everything included`,
+    `  ${Object.entries(parts)
+      .map(([part, seconds]) => `${part} ${share(seconds)}`)
+      .join(', ')}`,
+    `  everything but local training: ${overhead.toFixed(3)} of the round${target('at most', overheadTarget)}`,
+    `  workers busy: ${(busy! / (busy! + idle!)).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
+  ];
+  const torch = Math.min(...rounds.map(({ pytorch = Number.NaN }) => pytorch));
+  if (!Number.isNaN(torch)) {
+    const ratios = rounds.map((round) => cost(round) / (round.pytorch ?? Number.NaN)).sort((a, b) => a - b);
+    lines.push(
+      `  in units of PyTorch's bare steps (${(1000 * torch).toFixed(3)} ms): ${(cost(fastest) / torch).toFixed(2)} of fastest, ` +
+        `${ratios[ratios.length >> 1]!.toFixed(2)} median of rounds${target('at most', costTarget)}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function target(bound: string, value: number | undefined): string {
+  return value === undefined ? '' : ` (target: ${bound} ${value})`;
+}
+
+/** Wall-clock seconds of a round by what they went to, workers' time divided by their number; they add up to the round. */
+function split({ record, wall }: TimedRound): Record<string, number> {
+  const { training, sampling = 0, summing = 0, noise = 0, optimizer = 0, workers } = record.seconds;
+  const { count = 1, busy = 0, data = 0, localTraining = 0, clipping = 0 } = workers ?? {};
+  return {
+    'local training': localTraining / count,
+    data: data / count,
+    clipping: clipping / count,
+    'bookkeeping of the worker': (busy - data - localTraining - clipping) / count,
+    sampling,
+    'transport and waiting': training - sampling - summing - busy / count,
+    summing,
+    noise,
+    optimizer,
+    'ledger, record, checkpoint': wall - training - noise - optimizer,
+  };
+}
+
+async function timeRounds(
+  { config, pytorch, pytorchClients }: Protocol,
+  torch: PyTorch | undefined,
+): Promise<TimedRound[]> {
+  await torch?.prepare(pytorch);
+  const rounds: TimedRound[] = [];
+  let turn = { wall: 0, pytorch: 0 as number | undefined };
+  let since = performance.now();
+  // Evaluation is the one pause between rounds: PyTorch takes its turn there.
+  const evaluator = {
+    async evaluate() {
+      const wall = (performance.now() - since) / 1000;
+      const times: number[] = [];
+      for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.time());
+      turn = { wall, pytorch: times.length > 0 ? mean(times) / 1000 : undefined };
+      since = performance.now();
+      return { examples: 1, loss: 0 };
+    },
+  };
+  await runRounds(config, evaluator, (record) => {
+    // Round 0 has no training, and in round 1 everything is compiled for the first time.
+    if (record.round > 1) rounds.push({ record, ...turn });
+  });
+  return rounds;
+}
+
+/** A federated run in a directory that is removed afterwards. */
+async function runRounds(
+  config: RunConfig,
+  evaluator: Parameters<typeof runFederated>[0]['evaluator'],
+  onRound: (record: RoundRecord) => void,
+): Promise<void> {
+  const dataset = openDataset(config.data, config.seed);
+  const model = buildModel(config.model, dataset.task, config.seed);
+  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name));
+  const layout = new ParameterLayout(training.layers);
+  const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
+  const { data, seed, local } = config;
+  const { clipping } = settings;
+  const task = { data, seed, local, clipping, gridStep: grid.step, layers: training.layers };
+  const directory = await mkdtemp(join(tmpdir(), 'dpfl-bench-'));
+  const server = await AggregationServer.start({
+    listen: '127.0.0.1:0',
+    runId: randomUUID(),
+    task: { ...task, dataFingerprint: datasetFingerprint(dataset) },
+    model: training,
+  });
+  const workers = LocalWorkers.start({
+    count: config.federation.workers,
+    server: server.address,
+    onAllFailed: (error) => server.fail(error),
+  });
+  try {
+    while (server.workerCount() < config.federation.workers) await new Promise((resolve) => setTimeout(resolve, 50));
+    await runFederated({
+      config,
+      runDirectory: await RunDirectory.create(directory, 'run'),
+      server,
+      initialParameters: parametersOf(model, layout),
+      layout,
+      evaluator,
+      dataset,
+      progress: { onRound },
+    });
+  } finally {
+    await server.close();
+    await workers.stop(1);
+    await rm(directory, { recursive: true });
+  }
+}
