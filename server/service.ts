@@ -1,6 +1,5 @@
 import { Server } from '@grpc/grpc-js';
 import type { RoundSettings } from '../client/round-settings.ts';
-import type { ShardResult } from '../client/shard.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
@@ -14,6 +13,8 @@ import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
 import { type Listener, listen } from './listen.ts';
 import { RoundDispatch } from './round-dispatch.ts';
+import type { DeliveredShard } from './shard-result.ts';
+import type { SumStorage } from './sum-receiver.ts';
 import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
@@ -33,6 +34,8 @@ export interface AggregationOptions {
   readonly maxWorkers?: number;
   /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
   readonly helloSeconds?: number;
+  /** Where sums on their way in are kept. */
+  readonly sums?: SumStorage;
   /** Seconds after which a shard is given to another worker. Default 600. */
   readonly leaseTimeoutSeconds?: number;
   /**
@@ -145,10 +148,10 @@ export class AggregationServer {
   /**
    * Has every shard trained exactly once, whatever workers do meanwhile. Without workers it waits for some.
    * @param round central step; rounds have distinct numbers
-   * @param parameters θ(t−1); copied, so the caller may change it afterwards
+   * @param parameters θ(t−1); not changed by the caller before the promise settles
    * @param shards client ids of each shard
    * @param settings what this round changes in the task, for all its shards
-   * @param onResult called once per shard, in order of arrival; the result and its sum are the caller's
+   * @param onResult called once per shard, in order of arrival; a spooled sum is gone when it returns
    * @throws ProtocolError when all workers failed, a shard is lost again and again, or the server is closed;
    *   ConfigError when a shard has too many clients; what `onResult` or `fail` threw in
    */
@@ -156,7 +159,7 @@ export class AggregationServer {
     round: number,
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
-    onResult: (shardIndex: number, result: ShardResult) => void,
+    onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
   ): Promise<void> {
     this.check(parameters, shards);
@@ -165,7 +168,7 @@ export class AggregationServer {
     const dispatch = new RoundDispatch({
       runId,
       round,
-      parameters: splitPayload(bytesOfFloats(parameters.slice())),
+      parameters: splitPayload(bytesOfFloats(parameters)),
       shards,
       settingsJson: settings === undefined ? '' : JSON.stringify(settings),
       layers: this.layout.layers.length,
@@ -284,6 +287,7 @@ export class AggregationServer {
         this.blame(session, error.message);
         this.notice(`worker '${session.name}' was refused: ${error.message}`);
       },
+      unable: (error) => this.fail(error),
       gone: (session) => this.lost(session),
     };
   }
@@ -370,7 +374,7 @@ const serverOptions = {
 };
 
 function greetingOf(
-  { runId, task, model, silenceSeconds = 60 }: AggregationOptions,
+  { runId, task, model, silenceSeconds = 60, sums }: AggregationOptions,
   layout: ParameterLayout,
 ): Greeting {
   const taskJson = JSON.stringify(task);
@@ -383,5 +387,6 @@ function greetingOf(
     welcome: { runId, taskJson, layoutFingerprint: layout.fingerprint(), heartbeatSeconds: silenceSeconds / 4 },
     model: splitPayload(model.onnx),
     sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
+    sums,
   };
 }
