@@ -6,7 +6,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
-import { bindModel } from '../graph/binding.ts';
+import { type Binding, bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
@@ -46,6 +46,8 @@ export interface LaunchOptions {
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
+  /** Hears how to continue the run, as soon as it can be. */
+  readonly onResumable?: (hint: string) => void;
 }
 
 export interface LaunchOutcome {
@@ -59,6 +61,7 @@ export interface Prepared {
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
   readonly modelFingerprint: string;
+  readonly binding: Binding;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
   readonly forward: ForwardArtifact;
@@ -69,7 +72,7 @@ export interface Prepared {
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress, security = { token: newToken() } } = options;
   const run = namingSource(options.source, () => prepare(config));
-  const evaluator = await Evaluator.create(run.forward, run.dataset.task);
+  const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
@@ -77,6 +80,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
+    options.onResumable?.(resumeHint(directory.path, listen));
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -110,6 +114,9 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     });
     await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
+  } catch (error) {
+    if (opened !== undefined) progress.note(resumeHint(opened.directory.path, listen));
+    throw error;
   } finally {
     forgetToken();
     await server.close();
@@ -117,6 +124,12 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await workers?.stop(1);
     await opened?.directory.unlock();
   }
+}
+
+/** How an interrupted run goes on. */
+function resumeHint(directory: string, listen: string | undefined): string {
+  const command = listen === undefined ? 'dpfl run' : `dpfl server --listen ${listen}`;
+  return `the run stopped; continue it from its last checkpoint: ${command} --resume ${directory}`;
 }
 
 /** Where clients train: behind gRPC, or without any worker process right here. */
@@ -178,7 +191,9 @@ export function prepare(config: RunConfig): Prepared {
   const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const binding = bindModel(model, dataset.task.kind, source);
+  const { task: learned } = dataset;
+  const fields = learned.kind === 'tensors' ? learned.fields : undefined;
+  const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
     training: compileTraining(model, binding),
@@ -201,7 +216,7 @@ export function prepare(config: RunConfig): Prepared {
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
-  return { dataset, dataFingerprint, adapted, modelFingerprint, layout, training, forward, task };
+  return { dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
 }
 
 function announce(

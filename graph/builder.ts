@@ -185,7 +185,7 @@ export class GraphBuilder {
 
   /** Adds a node with a subgraph, whose output types the caller states. */
   control(
-    op: 'Loop' | 'Scan',
+    op: 'Loop' | 'Scan' | 'If',
     inputs: readonly string[],
     attributes: Attributes,
     outputs: readonly Value[],

@@ -1,7 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { add, div, mul, scale, sub } from './gradients/rule.ts';
-import { float32Tensor, floatAttribute, intAttribute, type Node } from './ir.ts';
+import { float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from './ir.ts';
 
 /** An operator that is written as several simpler ones on import, so that it needs no gradient rule of its own. */
 interface Decomposition {
@@ -20,6 +20,15 @@ function normalise(b: GraphBuilder, x: string, axes: readonly number[], epsilon:
   return div(b, centred, b.op('Sqrt', [add(b, average(mul(b, centred, centred)), b.scalar(epsilon))]));
 }
 
+/** `normalise` over the last axis: by LayerNormalization, whose one pass the runtime does fast, when its size is known. */
+function normaliseRows(b: GraphBuilder, x: string, epsilon: number): string {
+  const size = b.shape(x).at(-1);
+  if (typeof size !== 'number') return normalise(b, x, [b.rank(x) - 1], epsilon);
+  const name = `ones/${size}`;
+  const ones = b.has(name) ? name : b.constant(float32Tensor([size], new Float32Array(size).fill(1)), name);
+  return b.op('LayerNormalization', [x, ones], { axis: int(-1), epsilon: float(epsilon) }, { outputs: 3 });
+}
+
 /** A vector over channels, shaped to broadcast against [batch, channels, ...]. */
 function perChannel(b: GraphBuilder, vector: string, rank: number): string {
   return rank === 2 ? vector : b.reshape(vector, [-1, ...Array.from({ length: rank - 2 }, () => 1)]);
@@ -27,22 +36,24 @@ function perChannel(b: GraphBuilder, vector: string, rank: number): string {
 
 function affine(b: GraphBuilder, x: string, factor: string, shift: string): string {
   const rank = b.rank(x);
-  return add(b, mul(b, x, perChannel(b, factor, rank)), perChannel(b, shift, rank));
+  // Exporters write GroupNorm as an InstanceNorm that scales by ones and shifts by zeros.
+  const scaled = isFilled(b.constantTensor(factor), 1) ? x : mul(b, x, perChannel(b, factor, rank));
+  return isFilled(b.constantTensor(shift), 0) ? scaled : add(b, scaled, perChannel(b, shift, rank));
 }
 
 const epsilonOf = (node: Node): number => floatAttribute(node, 'epsilon', 1e-5);
 
 function instanceNormalization(b: GraphBuilder, node: Node, inputs: readonly string[]): string {
   const [x, factor, shift] = inputs as [string, string, string];
-  const spatial = Array.from({ length: b.rank(x) - 2 }, (_, i) => i + 2);
-  return affine(b, normalise(b, x, spatial, epsilonOf(node)), factor, shift);
+  const normalised = normaliseRows(b, b.reshape(x, [0, 0, -1]), epsilonOf(node));
+  return affine(b, b.op('Reshape', [normalised, b.shapeOf(x)]), factor, shift);
 }
 
 /** Up to operator set 20 scale and bias were one per group, from 21 on one per channel. */
 function groupNormalization(b: GraphBuilder, node: Node, inputs: readonly string[], opset: number): string {
   const [x, factor, shift] = inputs as [string, string, string];
   const grouped = b.reshape(x, [0, intAttribute(node, 'num_groups', 1), -1]);
-  const normalised = normalise(b, grouped, [2], epsilonOf(node));
+  const normalised = normaliseRows(b, grouped, epsilonOf(node));
   const restored = (value: string) => b.op('Reshape', [value, b.shapeOf(x)]);
   if (opset < 21) return restored(affine(b, normalised, factor, shift));
   return affine(b, restored(normalised), factor, shift);

@@ -108,6 +108,11 @@ export function float32Tensor(dims: readonly number[], data: ArrayLike<number>):
   return { dtype: 'float32', dims, data: data instanceof Float32Array ? data : Float32Array.from(data) };
 }
 
+/** Whether a tensor is float32 and all its elements are `value`. */
+export function isFilled(tensor: Tensor | undefined, value: number): boolean {
+  return tensor?.dtype === 'float32' && (tensor.data as Float32Array).every((element) => element === value);
+}
+
 export function int64Tensor(dims: readonly number[], data: readonly number[]): Tensor {
   return { dtype: 'int64', dims, data: BigInt64Array.from(data, saturated) };
 }

@@ -4,7 +4,9 @@ import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
 import { fuseUpdates } from './rewrites/fused-update.ts';
 import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
+import { foldIntoProducts } from './rewrites/product-operands.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
+import { shareGelu } from './rewrites/shared-gelu.ts';
 
 /** Rewrites of the forward graph that pay twice when they come before differentiation. */
 const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCode];
@@ -14,6 +16,8 @@ const rewrites: readonly Rewrite[] = [
   removeDeadCode,
   shareCommonSubexpressions,
   fuseUpdates,
+  shareGelu,
+  foldIntoProducts,
   shareCommonSubexpressions,
   removeDeadCode,
 ];

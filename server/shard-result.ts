@@ -19,7 +19,7 @@ export function shardResultOf(
   layers: number,
   sum: Float64Array | SpooledSum,
 ): DeliveredShard {
-  const { contributed, rejectedNonFinite, lossSum, examples } = header;
+  const { contributed, rejectedNonFinite, lossSum, examples, infeasibleTargets } = header;
   if (contributed + rejectedNonFinite !== clients) {
     throw new RejectedMessage(
       'malformed',
@@ -43,5 +43,15 @@ export function shardResultOf(
     training: header.trainingSeconds,
     clipping: header.clippingSeconds,
   };
-  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+  return {
+    sum,
+    contributed,
+    rejectedNonFinite,
+    lossSum,
+    examples,
+    infeasibleTargets,
+    deltaNormSums,
+    clippedCounts,
+    seconds,
+  };
 }

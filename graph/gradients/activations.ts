@@ -63,10 +63,11 @@ function geluSlope(context: GradientContext): string {
     const curve = mul(b, mul(b, input, sub(b, b.scalar(1), mul(b, tanh, tanh))), slope);
     return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
   }
-  const input = x(0);
-  const cumulative = scale(b, add(b, b.scalar(1), b.op('Erf', [scale(b, input, Math.SQRT1_2)])), 0.5);
-  const density = scale(b, b.op('Exp', [scale(b, mul(b, input, input), -0.5)]), 1 / Math.sqrt(2 * Math.PI));
-  return add(b, cumulative, mul(b, input, density));
+  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π. The forward pass shares erf u (rewrites/shared-gelu.ts).
+  const u = scale(b, x(0), Math.SQRT1_2);
+  const cumulative = b.op('HardSigmoid', [b.op('Erf', [u])], { alpha: float(0.5), beta: float(0.5) });
+  const bell = b.op('Exp', [b.op('Neg', [mul(b, u, u)])]);
+  return add(b, cumulative, mul(b, scale(b, u, 1 / Math.sqrt(Math.PI)), bell));
 }
 
 export const activationRules: readonly GradientRule[] = [

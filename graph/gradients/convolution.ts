@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { elementCount, intAttribute } from '../ir.ts';
+import { elementCount, float32Tensor, intAttribute, ints } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, reduceSum } from './rule.ts';
@@ -15,10 +15,46 @@ function convGradients(context: GradientContext): Gradients {
   const groups = intAttribute(node, 'group', 1);
   const spatialAxes = [0, ...kernel.map((_, i) => i + 2)];
   return [
-    needs(0) ? transposedToSize(b, dy, x(1), x(0), window, groups) : undefined,
+    needs(0) ? inputGradient(b, dy, x(1), x(0), window, groups) : undefined,
     needs(1) ? weightGradient(b, x(0), dy, b.shape(x(1)) as number[], window, groups) : undefined,
     needs(2) ? reduceSum(b, dy, spatialAxes, false) : undefined,
   ];
+}
+
+/** From this many channels on, a convolution with the kernel turned around beats a transposed convolution. */
+const flippedChannels = 64;
+
+/** A transposed convolution; at stride 1, that is a convolution with the kernel turned around and its channels exchanged. */
+function inputGradient(b: GraphBuilder, dy: string, weight: string, x: string, window: Window, groups: number): string {
+  const [outputs, channels] = b.shape(weight) as readonly number[];
+  const reach = window.kernel.map((size, i) => (size - 1) * window.dilations[i]!);
+  const pads = [window.padsBegin, window.padsEnd].flatMap((side) => side.map((pad, i) => reach[i]! - pad));
+  const wide = Math.min(outputs!, channels!) >= flippedChannels;
+  const turns = wide && groups === 1 && window.strides.every((stride) => stride === 1) && pads.every((pad) => pad >= 0);
+  if (!turns) return transposedToSize(b, dy, weight, x, window, groups);
+  const { kernel, dilations } = window;
+  return b.op('Conv', [dy, turnedAround(b, weight, kernel)], {
+    kernel_shape: ints(kernel),
+    dilations: ints(dilations),
+    pads: ints(pads),
+  });
+}
+
+/**
+ * [outputs, channels, ...kernel] → [channels, outputs, ...kernel], each kernel read backwards. A product with the exchange matrix is
+ * several times faster than slices with negative steps.
+ */
+function turnedAround(b: GraphBuilder, weight: string, kernel: readonly number[]): string {
+  const [outputs, channels] = b.shape(weight) as readonly [number, number];
+  const positions = elementCount(kernel);
+  const exchange = new Float32Array(positions * positions);
+  for (let i = 0; i < positions; i++) exchange[(i + 1) * (positions - 1)] = 1;
+  const rows = b.reshape(weight, [outputs * channels, positions]);
+  const backwards = b.op('MatMul', [rows, b.constant(float32Tensor([positions, positions], exchange))]);
+  const exchanged = b.op('Transpose', [b.reshape(backwards, [outputs, channels, positions])], {
+    perm: ints([1, 0, 2]),
+  });
+  return b.reshape(exchanged, [channels, outputs, ...kernel]);
 }
 
 /** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */
@@ -34,8 +70,12 @@ function weightGradient(
   groups: number,
 ): string {
   const [outputs, channels, ...kernel] = shape as readonly [number, number, ...number[]];
-  const slices = windowSlices(b, padSpatial(b, input, window, 0), dy, window);
-  if (groups === 1 && channels >= wideChannels) return b.reshape(productPerPosition(b, dy, slices), shape);
+  const padded = padSpatial(b, input, window, 0);
+  if (groups === 1 && channels >= wideChannels) {
+    const write = mergesBatch(b, dy, shape) ? productOverBatch : productPerImage;
+    return b.reshape(write(b, padded, dy, window), shape);
+  }
+  const slices = windowSlices(b, padded, dy, window);
   const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
   const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
   const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
@@ -43,13 +83,44 @@ function weightGradient(
   return b.reshape(reduceSum(b, products, [0], false), shape);
 }
 
+/**
+ * Whether summing one product per image, of the size of the weight each, costs more than to bring the channels of all images together:
+ * so it is with many channels on small images.
+ */
+function mergesBatch(b: GraphBuilder, dy: string, [outputs, channels, ...kernel]: readonly number[]): boolean {
+  const places = b.shape(dy).slice(2);
+  if (!places.every((size) => typeof size === 'number')) return false;
+  return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
+}
+
 /** [outputs, channels, positions]: dy times each position's slice of the input, summed over the batch. */
-function productPerPosition(b: GraphBuilder, dy: string, slices: readonly string[]): string {
+function productPerImage(b: GraphBuilder, padded: string, dy: string, window: Window): string {
   const rows = b.reshape(dy, [0, 0, -1]);
-  const parts = slices.map((slice) => {
-    const products = matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true);
-    return b.op('Unsqueeze', [reduceSum(b, products, [0], false), b.axes([2])]);
-  });
+  return joinPositions(b, padded, dy, window, (slice) =>
+    reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
+  );
+}
+
+/** The same, by one product per position over all places of all images. */
+function productOverBatch(b: GraphBuilder, padded: string, dy: string, window: Window): string {
+  const channelsFirst = (value: string) =>
+    b.op('Transpose', [value], { perm: ints([1, 0, ...window.kernel.map((_, i) => i + 2)]) });
+  const asRows = (value: string) => b.reshape(value, [b.shape(value)[0] as number, -1]);
+  const rows = asRows(channelsFirst(dy));
+  return joinPositions(b, channelsFirst(padded), dy, window, (slice) =>
+    b.op('Gemm', [rows, asRows(slice)], { transB: { kind: 'int', value: 1 } }),
+  );
+}
+
+/** Joins the [outputs, channels] product of each kernel position. */
+function joinPositions(
+  b: GraphBuilder,
+  padded: string,
+  dy: string,
+  window: Window,
+  product: (slice: string) => string,
+): string {
+  const parts = windowSlices(b, padded, dy, window).map((slice) => b.op('Unsqueeze', [product(slice), b.axes([2])]));
   return b.op('Concat', parts, { axis: { kind: 'int', value: 2 } });
 }
 

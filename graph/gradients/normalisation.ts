@@ -1,10 +1,10 @@
-import { intAttribute } from '../ir.ts';
+import { intAttribute, isFilled } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, type GradientRule, type Gradients, mul, sub } from './rule.ts';
 
 /**
  * y = (x − mean) · inverse · scale + bias over the axes from `axis` on. With x̂ the normalised input and d = dy · scale:
- * dx = inverse · (d − mean(d) − x̂ · mean(d · x̂)). Reads the mean and the inverse deviation that the forward node puts out.
+ * dx = inverse · (d − mean(d) − x̂ · mean(d · x̂)). Reads the mean and the inverse deviation that the forward node puts out. Without scale and bias, x̂ is y itself.
  */
 function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradients {
   const [, mean, inverse] = node.outputs;
@@ -13,9 +13,10 @@ function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradien
   const from = axis < 0 ? axis + rank : axis;
   const axes = b.axes(Array.from({ length: rank - from }, (_, i) => from + i));
   const average = (value: string) => b.op('ReduceMean', [value, axes]);
-  const normalised = mul(b, sub(b, x(0), mean!), inverse!);
+  const plain = node.inputs[2] ? false : isFilled(b.constantTensor(x(1)), 1);
+  const normalised = plain ? node.outputs[0]! : mul(b, sub(b, x(0), mean!), inverse!);
   const inputGradient = () => {
-    const d = mul(b, dy, x(1));
+    const d = plain ? dy : mul(b, dy, x(1));
     const correction = mul(b, normalised, average(mul(b, d, normalised)));
     return mul(b, inverse!, sub(b, sub(b, d, average(d)), correction));
   };

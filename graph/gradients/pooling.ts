@@ -1,3 +1,4 @@
+import type { GraphBuilder } from '../builder.ts';
 import { elementCount, float32Tensor, int, intAttribute, ints, intsAttribute, text } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
 import { foldWindows, padSpatial, windowSlices } from './patches.ts';
@@ -49,13 +50,37 @@ function maxPoolGradient(context: GradientContext): string {
 
 /** Enlarging the windowed values keeps every operation elementwise on equal shapes, which is several times faster than broadcasting. */
 function tiledMaxPoolGradient(context: GradientContext, { kernel }: Window): string {
-  const { b, x, y, dy } = context;
+  const { b, x, y } = context;
   const scales = b.constant(float32Tensor([kernel.length + 2], [1, 1, ...kernel]));
   const enlarged = (value: string) => b.op('Resize', [value, '', scales], nearest);
   const hits = asFloat(context, b.op('Equal', [x(0), enlarged(y())]));
-  const share = b.op('AveragePool', [hits], { kernel_shape: ints(kernel), strides: ints(kernel) });
-  const shared = div(b, dy, scale(b, share, elementCount(kernel)));
-  return mul(b, hits, enlarged(shared));
+  return mul(b, hits, enlarged(sharedByTies(context, hits, kernel)));
+}
+
+/**
+ * dy divided by the number of equal maxima in each window. Counting them is the slowest part of the gradient and rarely needed: where each
+ * image plane has as many hits as windows, there are no ties.
+ */
+function sharedByTies(context: GradientContext, hits: string, kernel: readonly number[]): string {
+  const { b, y, dy } = context;
+  const windows = elementCount(b.shape(y()).slice(2) as number[]);
+  const most = b.op('ReduceMax', [reduceSum(b, hits, spatialAxes(context), false)], { keepdims: int(0) });
+  const untied = b.op('Equal', [most, b.scalar(windows)]);
+  const [whole, divided] = [b.subgraph(), b.subgraph()];
+  const none = whole.op('Identity', [dy]);
+  // Counting the padding that is not there takes a faster path in the runtime.
+  const tiling = { kernel_shape: ints(kernel), strides: ints(kernel), count_include_pad: int(1) };
+  const share = divided.op('AveragePool', [hits], tiling);
+  const quotient = div(divided, dy, scale(divided, share, elementCount(kernel)));
+  const branch = (body: GraphBuilder, name: string, output: string) => ({
+    kind: 'graph' as const,
+    value: body.build(name, [output]),
+  });
+  const branches = {
+    then_branch: branch(whole, 'no_ties', none),
+    else_branch: branch(divided, 'ties', quotient),
+  };
+  return b.control('If', [untied], branches, [{ name: b.unique('untied'), ...b.type(dy) }])[0]!;
 }
 
 /** Repeats each element as often as its axis is scaled. */

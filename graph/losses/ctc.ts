@@ -18,6 +18,11 @@ export interface CtcInputs {
   readonly targetLengths: string;
 }
 
+export interface CtcValues extends LossValues {
+  /** float32 scalar: how many targets of the batch do not fit into their frames. */
+  readonly infeasible: string;
+}
+
 /**
  * Connectionist temporal classification (Graves et al. 2006) in log space: mean over the batch of −log p(target) / target length, as
  * PyTorch's `mean` reduction. A target that does not fit into its frames has probability 0: it adds neither loss nor gradient.
@@ -25,7 +30,7 @@ export interface CtcInputs {
  * Forward and backward variables are one recursion: the backward one runs on time-reversed frames and reversed labels, so both
  * are rows of one Scan.
  */
-export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }: CtcInputs): LossValues {
+export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }: CtcInputs): CtcValues {
   const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
   const extended = interleaveBlanks(b, targets, targetLengths);
   const states = add(b, mul(b, targetLengths, b.index(2)), b.index(1));
@@ -53,7 +58,8 @@ export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }
   const exists = b.op('Less', [b.axes([0, 1]), b.op('Unsqueeze', [states, b.axes([1])])]);
   const starts = b.op('Where', [exists, ends, b.scalar(logZero)]);
   const logLikelihood = b.op('ReduceLogSumExp', [starts, b.axes([1])], { keepdims: int(0) });
-  const weights = utteranceWeights(b, logLikelihood, targetLengths);
+  const possible = b.op('Cast', [b.op('Greater', [logLikelihood, b.scalar(logZero / 2)])], { to: int(1) });
+  const weights = utteranceWeights(b, possible, targetLengths);
   const loss = reduceSum(b, neg(b, mul(b, logLikelihood, weights)), [0], false);
 
   const withinFrames = b.op('Less', [
@@ -74,7 +80,11 @@ export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }
   const frameMask = b.op('Cast', [b.op('Transpose', [withinFrames], { perm: ints([1, 0]) })], { to: int(1) });
   const probabilities = mul(b, b.op('Exp', [logProbabilities]), b.op('Unsqueeze', [frameMask, b.axes([2])]));
   const difference = sub(b, probabilities, occupancy);
-  return { loss, logitsGradient: mul(b, difference, b.op('Unsqueeze', [weights, b.axes([1, 2])])) };
+  return {
+    loss,
+    logitsGradient: mul(b, difference, b.op('Unsqueeze', [weights, b.axes([1, 2])])),
+    infeasible: reduceSum(b, sub(b, b.scalar(1), possible), [0], false),
+  };
 }
 
 /** Labels with a blank before, between and after: [batch, 2·labels + 1]. */
@@ -127,14 +137,18 @@ function recursion(b: GraphBuilder, emissions: string, labels: string): string {
   const rest = b.op('Expand', [b.scalar(logZero), size]);
   const start = b.op('Concat', [column(logZero), column(0), rest], { axis: int(1) });
   const front = b.op('Concat', [column(logZero), column(logZero)], { axis: int(1) });
-  const transitions = transitionPenalties(b, labels);
-  const origins = add(b, b.op('Unsqueeze', [countTo(b, labels, 1), b.axes([1])]), b.axes([2, 1, 0]));
+  const jumps = jumpPenalties(b, labels);
 
   const body = b.subgraph();
   const carried = body.input(body.unique('ctc/carried'), 'float32', b.shape(start));
   const emission = body.input(body.unique('ctc/emission'), 'float32', [batch, states]);
-  const arrivals = add(body, body.op('Gather', [carried, origins], { axis: int(1) }), transitions);
-  const reached = add(body, body.op('ReduceLogSumExp', [arrivals, b.axes([2])], { keepdims: int(0) }), emission);
+  const from = (first: number) => {
+    const cut = body.op('Slice', [carried, body.axes([first]), body.axes([first - 2 || toTheEnd]), body.axes([1])]);
+    body.declare(cut, { dtype: 'float32', shape: [batch, states] });
+    return cut;
+  };
+  const arrivals = logSumExp(body, [from(2), from(1), add(body, from(0), jumps)]);
+  const reached = add(body, arrivals, emission);
   const next = body.op('Concat', [front, reached], { axis: int(1) });
   const graph = body.build('ctc_recursion', [next, reached]);
   const [, variables] = b.control(
@@ -149,21 +163,27 @@ function recursion(b: GraphBuilder, emissions: string, labels: string): string {
   return variables!;
 }
 
-/** log 1 for staying and for one step, log 1 or log 0 for the step over a blank: [batch, states, 3]. */
-function transitionPenalties(b: GraphBuilder, labels: string): string {
+/** An end of a slice beyond every axis. */
+const toTheEnd = 2 ** 62;
+
+/** log Σ exp of equally shaped values. One elementwise operator after another is twice as fast as stacking them and ReduceLogSumExp. */
+function logSumExp(b: GraphBuilder, values: readonly string[]): string {
+  const largest = b.op('Max', values);
+  const terms = values.map((value) => b.op('Exp', [sub(b, value, largest)]));
+  return add(b, largest, b.op('Log', [b.op('Sum', terms)]));
+}
+
+/** log 1 for the step over a blank between different labels, log 0 for every other step over a state: [batch, states]. */
+function jumpPenalties(b: GraphBuilder, labels: string): string {
   const before = b.op('Pad', [labels, b.axes([0, 2, 0, -2]), b.index(-1)], { mode: text('constant') });
   const isLabel = b.op('Greater', [labels, b.index(0)]);
   const differs = b.op('Not', [b.op('Equal', [labels, before])]);
-  const jump = b.op('Where', [b.op('And', [isLabel, differs]), b.scalar(0), b.scalar(logZero)]);
-  const free = mul(b, jump, b.scalar(0));
-  const columns = [free, free, jump].map((row) => b.op('Unsqueeze', [row, b.axes([2])]));
-  return b.op('Concat', columns, { axis: int(2) });
+  return b.op('Where', [b.op('And', [isLabel, differs]), b.scalar(0), b.scalar(logZero)]);
 }
 
-/** 1 / (batch · target length) for each utterance; 0 for one whose target is impossible. */
-function utteranceWeights(b: GraphBuilder, logLikelihood: string, targetLengths: string): string {
+/** 1 / (batch · target length) for each utterance; 0 for one whose target is not possible. */
+function utteranceWeights(b: GraphBuilder, possible: string, targetLengths: string): string {
   const asFloat = (value: string) => b.op('Cast', [value], { to: int(1) });
-  const possible = asFloat(b.op('Greater', [logLikelihood, b.scalar(logZero / 2)]));
   const labels = b.op('Max', [asFloat(targetLengths), b.scalar(1)]);
   const batch = asFloat(b.op('Size', [targetLengths]));
   return b.op('Div', [possible, mul(b, labels, batch)]);

@@ -30,7 +30,7 @@ function remember(written: Map<string, readonly string[]>, node: Node): void {
 }
 
 function isPure(op: string): boolean {
-  return !op.startsWith('Random') && !['Bernoulli', 'Multinomial', 'Dropout', 'Loop', 'Scan'].includes(op);
+  return !op.startsWith('Random') && !['Bernoulli', 'Multinomial', 'Dropout', 'Loop', 'Scan', 'If'].includes(op);
 }
 
 function keyOf({ op, domain, inputs, outputs, attributes }: Node): string {

@@ -3,7 +3,7 @@ import { benchAdapted } from './adapted.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 
-/** Benchmarks by name: `npm run bench -- step`. */
+/** Benchmarks by name, with their options: `npm run bench -- step cnn`. */
 const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   step: benchStep,
   round: benchRound,

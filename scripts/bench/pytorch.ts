@@ -42,9 +42,18 @@ export class PyTorch {
     return this.ask({ prepare: workload }).then(() => undefined);
   }
 
-  /** Milliseconds of one client's local training. */
+  /** Milliseconds of one client's local training, on the clock. */
   async time(): Promise<number> {
-    return (await this.ask({ time: true })) as number;
+    return (await this.train()).wall;
+  }
+
+  /** Milliseconds of processor time of one client's local training. */
+  async processorTime(): Promise<number> {
+    return (await this.train()).processor;
+  }
+
+  private async train(): Promise<{ readonly wall: number; readonly processor: number }> {
+    return (await this.ask({ time: true })) as { wall: number; processor: number };
   }
 
   close(): void {

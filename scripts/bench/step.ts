@@ -6,25 +6,38 @@ import { compileTraining } from '../../graph/compile.ts';
 import { parametersOf } from '../../graph/parameters.ts';
 import { namedStream } from '../../random/stream.ts';
 import { PyTorch } from './pytorch.ts';
-import { cnnWorkload, transformerWorkload, type Workload } from './workloads.ts';
+import { cnnWorkload, mlpWorkload, resNetWorkload, transformerWorkload, type Workload } from './workloads.ts';
 
 const warmUps = 2;
-const rounds = 15;
+/** Clients per model: as many as fit into the time, within these bounds. */
+const [fewest, most, seconds] = [9, 200, 20];
+
+const workloads = {
+  cnn: cnnWorkload,
+  resnet: resNetWorkload,
+  transformer: transformerWorkload,
+  mlp: mlpWorkload,
+};
 
 /**
- * Milliseconds per local SGD step (batch, forward, loss, backward, clipping to C_loc = 1, update) on one thread. Where PyTorch is installed,
- * runs of both alternate, so that a busy machine slows both alike.
+ * Milliseconds of processor time (of all threads) per local SGD step (batch, forward, loss, backward, clipping to C_loc = 1, update) on one thread. Where PyTorch is installed,
+ * runs of both alternate, so that a busy machine slows both alike; the ratio is the median over pairs of runs.
+ * @param names workloads to run; none: all
  */
-export async function benchStep(): Promise<void> {
+export async function benchStep(names: readonly string[]): Promise<void> {
   const pytorch = await PyTorch.start();
   const machine = `${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.versions.node}`;
   console.log(
-    `Local step, one thread, median of ${rounds} clients (${machine}${pytorch ? `, PyTorch ${pytorch.version}` : ''})\n`,
+    `Local step, one thread, processor time, median over clients (${machine}${pytorch ? `, PyTorch ${pytorch.version}` : ''})\n`,
   );
   if (!pytorch) console.log('PyTorch was not found: no comparison. Set PYTHON to a Python that can import torch.\n');
-  console.log('| local step | dpfl ms (fastest) | PyTorch ms (fastest) | ratio (of fastest) |\n|---|---|---|---|');
+  console.log(
+    '| local step | dpfl ms (fastest) | PyTorch ms (fastest) | ratio (of fastest) | clients |\n|---|---|---|---|---|',
+  );
   try {
-    for (const workload of [cnnWorkload(), transformerWorkload()]) await compare(workload, pytorch);
+    for (const [name, workload] of Object.entries(workloads)) {
+      if (names.length === 0 || names.includes(name)) await compare(workload(), pytorch);
+    }
   } finally {
     pytorch?.close();
   }
@@ -34,27 +47,33 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
   const time = await timeOfClient(workload);
   await pytorch?.prepare(workload.pytorch);
   const [ours, theirs]: [number[], number[]] = [[], []];
-  for (let round = 0; round < warmUps + rounds; round++) {
+  const deadline = performance.now() + 1000 * seconds;
+  const enough = () => ours.length >= fewest && (ours.length >= most || performance.now() > deadline);
+  for (let round = 0; !enough(); round++) {
     const mine = await time(round);
-    const other = await pytorch?.time();
+    const other = await pytorch?.processorTime();
     if (round < warmUps) continue;
     ours.push(mine / workload.steps);
     if (other !== undefined) theirs.push(other / workload.steps);
   }
   const cell = (values: readonly number[]) => `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)})`;
-  const ratio = `${(median(ours) / median(theirs)).toFixed(2)} (${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)})`;
-  console.log(`| ${workload.title} | ${cell(ours)} | ${pytorch ? `${cell(theirs)} | ${ratio}` : '– | –'} |`);
+  const ratios = theirs.map((other, i) => ours[i]! / other);
+  const ratio = `${median(ratios).toFixed(2)} (${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)})`;
+  console.log(
+    `| ${workload.title} | ${cell(ours)} | ${pytorch ? `${cell(theirs)} | ${ratio}` : '– | –'} | ${ours.length} |`,
+  );
 }
 
-/** A function that trains the client once and returns the milliseconds it took. */
+/** A function that trains the client once and returns the milliseconds of processor time it took. */
 export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
   const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, objective, title)));
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });
   return async (round: number): Promise<number> => {
-    const start = performance.now();
+    const start = process.cpuUsage();
     await trainer.train(parameters, examples, settings, namedStream(1, 'bench-batches', round));
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   };
 }
 

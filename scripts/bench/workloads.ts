@@ -2,8 +2,10 @@ import type { ExampleBatch, TensorData } from '../../data/dataset.ts';
 import type { Objective } from '../../graph/binding.ts';
 import type { Model } from '../../graph/ir.ts';
 import { buildCnn } from '../../models/cnn.ts';
+import { buildMlp } from '../../models/mlp.ts';
 import { buildTransformerCtc } from '../../models/transformer-ctc.ts';
 import { namedStream, type RandomStream } from '../../random/stream.ts';
+import { buildResNet } from './networks.ts';
 
 /** One client's local training: `steps` steps over as many batches of its own examples. */
 export interface Workload {
@@ -29,26 +31,61 @@ function integers(dims: readonly number[], draw: () => number): TensorData {
   return { type: 'int32', dims, data: Int32Array.from({ length: count }, draw) };
 }
 
-/** The CIFAR-10 model of pfl-research, 32×32×3 images. */
-export function cnnWorkload(batchSize = 10): Workload {
-  const settings = { channels: [32, 64], hidden: 128, imageShape: [3, 32, 32] as const, classes: 10 };
+/** A client with images of a classification model. */
+function imageWorkload(
+  title: string,
+  model: Model,
+  { batchSize, imageShape, classes, pytorch }: ImageSettings,
+): Workload {
   const stream = namedStream(1, 'bench', batchSize);
   const count = steps * batchSize;
   return {
-    title: `simple_cnn, batch ${batchSize}`,
+    title: `${title}, batch ${batchSize}`,
     objective: 'classification',
-    model: buildCnn({ kind: 'cnn', ...settings }, 1),
+    model,
     batchSize,
     steps,
     examples: {
       count,
       fields: {
-        image: floats(stream, [count, ...settings.imageShape]),
-        label: integers([count], () => stream.integer(settings.classes)),
+        image: floats(stream, [count, ...imageShape]),
+        label: integers([count], () => stream.integer(classes)),
       },
     },
-    pytorch: { kind: 'cnn', settings, batchSize, steps },
+    pytorch: { ...pytorch, batchSize, steps },
   };
+}
+
+interface ImageSettings {
+  readonly batchSize: number;
+  readonly imageShape: readonly [number, number, number];
+  readonly classes: number;
+  readonly pytorch: { readonly kind: string; readonly settings: Readonly<Record<string, unknown>> };
+}
+
+/** The CIFAR-10 model of pfl-research, 32×32×3 images. */
+export function cnnWorkload(batchSize = 10): Workload {
+  const settings = { channels: [32, 64], hidden: 128, imageShape: [3, 32, 32] as const, classes: 10 };
+  const model = buildCnn({ kind: 'cnn', ...settings }, 1);
+  return imageWorkload('simple_cnn', model, { batchSize, ...settings, pytorch: { kind: 'cnn', settings } });
+}
+
+/** One hidden layer of 200 on 28×28 images. */
+export function mlpWorkload(batchSize = 10): Workload {
+  const settings = { imageShape: [1, 28, 28] as const, hidden: [200], classes: 10 };
+  const model = buildMlp({ kind: 'mlp', ...settings }, 1);
+  return imageWorkload('MLP 784-200-10', model, { batchSize, ...settings, pytorch: { kind: 'mlp', settings } });
+}
+
+/** ResNet-18 with GroupNorm and a 3×3 stem on 32×32×3 images. */
+export function resNetWorkload(batchSize = 10): Workload {
+  const settings = { width: 64, blocks: [2, 2, 2, 2], imageShape: [3, 32, 32] as const, classes: 10 };
+  const model = buildResNet(settings.width, settings.blocks, settings.classes);
+  return imageWorkload('ResNet-18-GN 32×32', model, {
+    batchSize,
+    ...settings,
+    pytorch: { kind: 'resnet', settings },
+  });
 }
 
 /** A CTC transformer of 6 blocks × 144 on 67 frames of 80 filters, without subsampling; 12 characters out of 27. */

@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals';
+import { GraphBuilder } from '../../../graph/builder.ts';
+import { differentiate } from '../../../graph/differentiate.ts';
+import { ints } from '../../../graph/ir.ts';
+import { runGraph } from '../../support/run-graph.ts';
+
+/**
+ * Convolutions with many channels have gradients of their own spelling, which are too large for finite differences. A convolution is
+ * linear in the image and in the kernel: with random u and v, ⟨dx, u⟩ = ⟨dy, conv(u, w)⟩ and ⟨dw, v⟩ = ⟨dy, conv(x, v)⟩.
+ */
+describe('gradients of a wide convolution are its adjoints', () => {
+  test.each([
+    {
+      title: '3×3, padded',
+      image: [64, 5, 6],
+      weight: [96, 64, 3, 3],
+      dims: [5, 6],
+      strides: [1, 1],
+      pads: [1, 1, 1, 1],
+    },
+    {
+      title: 'uneven kernel and padding',
+      image: [64, 6, 7],
+      weight: [64, 64, 2, 3],
+      dims: [6, 5],
+      strides: [1, 1],
+      pads: [0, 0, 1, 0],
+    },
+    {
+      title: 'dilated',
+      image: [64, 7, 7],
+      weight: [64, 64, 3, 3],
+      dims: [5, 5],
+      strides: [1, 1],
+      pads: [1, 1, 1, 1],
+      dilations: [2, 2],
+    },
+    { title: 'strided', image: [64, 6, 6], weight: [80, 64, 3, 3], dims: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] },
+    { title: 'one-dimensional', image: [64, 9], weight: [64, 64, 4], dims: [6], strides: [1], pads: [0, 0] },
+    { title: '1×1', image: [64, 4, 4], weight: [128, 64, 1, 1], dims: [4, 4], strides: [1, 1], pads: [0, 0, 0, 0] },
+  ])('$title', async ({ image, weight, dims, strides, pads, dilations }) => {
+    const b = new GraphBuilder();
+    const attributes = {
+      kernel_shape: ints(weight.slice(2)),
+      strides: ints(strides),
+      pads: ints(pads),
+      dilations: ints(dilations ?? strides.map(() => 1)),
+    };
+    const [x, u] = ['x', 'u'].map((name) => b.input(name, 'float32', ['n', ...image])) as [string, string];
+    const [w, v] = ['w', 'v'].map((name) => b.input(name, 'float32', weight)) as [string, string];
+    const dy = b.input('dy', 'float32', ['n', weight[0]!, ...dims]);
+    const conv = (input: string, kernel: string) => b.op('Conv', [input, kernel], attributes);
+    const y = conv(x, w);
+    const gradients = differentiate(b, [...b.nodes], new Map([[y, dy]]), new Set([x, w]));
+    const values = [gradients.get(x)!, gradients.get(w)!, u, v, dy, conv(u, w), conv(x, v)];
+    const outputs = values.map((value) => b.op('Identity', [value]));
+    const [dx, dw, us, vs, dys, alongU, alongV] = (await runGraph(b, outputs, { n: 3 })) as number[][];
+    const scale = Math.sqrt(inner(dys!, dys!));
+    expect(
+      Math.abs(inner(dx!, us!) - inner(dys!, alongU!)) / (scale * Math.sqrt(inner(alongU!, alongU!))),
+    ).toBeLessThan(1e-6);
+    expect(
+      Math.abs(inner(dw!, vs!) - inner(dys!, alongV!)) / (scale * Math.sqrt(inner(alongV!, alongV!))),
+    ).toBeLessThan(1e-6);
+  });
+});
+
+function inner(a: readonly number[], b: readonly number[]): number {
+  if (a.length !== b.length) throw new Error(`lengths ${a.length} and ${b.length} differ`);
+  return a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+}
