@@ -40,6 +40,7 @@ describe.each([
       examples: 1,
       deltaNormSums: new Float64Array(1),
       clippedCounts: new Float64Array(1),
+      infeasibleTargets: 0,
       seconds: { total: 0, data: 0, training: 0, clipping: 0 },
     };
     aggregator.add(0, { ...figures, sum });
