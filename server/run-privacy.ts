@@ -36,7 +36,6 @@ export class RunPrivacy {
   /** With local noise, where the guarantee depends on how often a user took part. */
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
-  readonly #rounds: number;
   /** The circular order of users, when first needed. */
   #order: Uint32Array | null = null;
   #growth = 1;
