@@ -1,5 +1,6 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchMemory } from './memory.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 
@@ -7,6 +8,7 @@ import { benchStep } from './step.ts';
 const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   step: benchStep,
   round: benchRound,
+  memory: benchMemory,
   accountant: benchAccountant,
   adapted: benchAdapted,
 };
