@@ -6,7 +6,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
-import { bindModel } from '../graph/binding.ts';
+import { type Binding, bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
@@ -61,6 +61,7 @@ export interface Prepared {
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
   readonly modelFingerprint: string;
+  readonly binding: Binding;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
   readonly forward: ForwardArtifact;
@@ -71,7 +72,7 @@ export interface Prepared {
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress, security = { token: newToken() } } = options;
   const run = namingSource(options.source, () => prepare(config));
-  const evaluator = await Evaluator.create(run.forward, run.dataset.task);
+  const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
@@ -190,7 +191,9 @@ export function prepare(config: RunConfig): Prepared {
   const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const binding = bindModel(model, dataset.task.kind, source);
+  const { task: learned } = dataset;
+  const fields = learned.kind === 'tensors' ? learned.fields : undefined;
+  const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
   requireFit(model, binding, dataset.task, source);
   const { training, forward } = namingModel(source, () => ({
     training: compileTraining(model, binding),
@@ -213,7 +216,7 @@ export function prepare(config: RunConfig): Prepared {
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
-  return { dataset, dataFingerprint, adapted, modelFingerprint, layout, training, forward, task };
+  return { dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
 }
 
 function announce(

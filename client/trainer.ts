@@ -14,6 +14,8 @@ export interface LocalResult {
   /** Mean loss over the local steps. */
   readonly loss: number;
   readonly steps: number;
+  /** How often a step met a CTC target that does not fit into its frames, and skipped it. */
+  readonly infeasibleTargets: number;
   /** Wall-clock seconds inside onnxruntime. */
   readonly seconds: number;
 }
@@ -37,7 +39,9 @@ export class LocalTrainer {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
-    this.outputs = [...layout.layers.map(({ name }) => trainingNames.updated(name)), trainingNames.losses];
+    const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
+    const updated = layout.layers.map(({ name }) => trainingNames.updated(name));
+    this.outputs = [...updated, trainingNames.losses, ...counted];
   }
 
   /** @throws ModelError when the runtime cannot load the training graph */
@@ -88,7 +92,9 @@ export class LocalTrainer {
     }
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
-    return { delta: this.delta, loss, steps: losses.length, seconds };
+    const infeasible = results[trainingNames.infeasible]?.data as Float32Array | undefined;
+    const infeasibleTargets = infeasible?.reduce((sum, each) => sum + each, 0) ?? 0;
+    return { delta: this.delta, loss, steps: losses.length, infeasibleTargets, seconds };
   }
 
   /** Views, so that parameters that change in place between calls are seen as they are. */

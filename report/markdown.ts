@@ -49,6 +49,7 @@ function runSection({ run }: Report): string {
     ['population (K)', formatCount(run.population)],
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],
+    ...(run.loss === null ? [] : [['loss', run.loss] satisfies [string, string]]),
     ['central optimizer', run.optimizer],
     ['started from', run.start],
     ['seed model', run.seedModel ?? 'none'],
@@ -98,6 +99,7 @@ function privacySection(privacy: PrivacySection): string {
     ['mechanism', `${MECHANISM_WORDS[privacy.mechanism]}, ${PLACEMENT_WORDS[noise.placement]}`],
     ...samplingRows(sampling),
     ['clipping', clippingWords(clipping.mode, clipping.bound)],
+    ...adaptiveRows(privacy),
     [
       'noise multiplier (z)',
       `${significant(noise.multiplier, 6)} (${privacy.mechanism === 'laplace' ? 'scale b' : 'σ_sum'}; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
@@ -113,6 +115,25 @@ function privacySection(privacy: PrivacySection): string {
     ['noise source', noise.source],
   ];
   return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
+}
+
+function adaptiveRows({ adaptive, noise: { split } }: PrivacySection): [string, string][] {
+  if (adaptive === undefined) return [];
+  const { quantile, learningRate, countNoise } = adaptive;
+  return [
+    [
+      'adaptive bounds',
+      `from there on they follow the quantile ${significant(quantile)} of the norms (rate ${significant(learningRate)}, noise of standard deviation ${significant(countNoise)} on each count); noise follows the bounds`,
+    ],
+    ...(split === undefined
+      ? []
+      : [
+          [
+            'budget split',
+            `z = ${significant(split.deltas, 6)} on the sum of deltas, ${significant(split.counts, 6)} on the counts; together z = (Σ 1/z²)^(−1/2)`,
+          ] satisfies [string, string],
+        ]),
+  ];
 }
 
 function samplingRows(sampling: PrivacySection['sampling']): [string, string][] {
@@ -191,6 +212,9 @@ function cohortSection(cohorts: CohortSection): string {
     ['empty rounds', formatCount(cohorts.emptyRounds)],
     ['deltas summed', formatCount(cohorts.contributed)],
     ['deltas rejected (not finite)', formatCount(cohorts.rejectedNonFinite)],
+    ...(cohorts.infeasibleTargets > 0
+      ? [['CTC targets skipped (longer than their frames)', formatCount(cohorts.infeasibleTargets)] as [string, string]]
+      : []),
   ];
   return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }

@@ -52,6 +52,8 @@ export interface RunSection {
   readonly lora: string | null;
   readonly data: string;
   readonly local: string;
+  /** The loss, where the configuration names one; null for the data's default. */
+  readonly loss: string | null;
   readonly optimizer: string;
   readonly seedModel: string | null;
   /** Where the weights before any training came from. */
@@ -101,6 +103,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       lora: lora ?? null,
       data: dataset ?? describe(config.data),
       local: `SGD, ${describe(config.local)}`,
+      loss: config.loss === undefined ? null : describe(config.loss),
       optimizer: describe(config.optimizer),
       seedModel: config.seedModel ? `central training on public examples: ${describe(config.seedModel)}` : null,
       start: config.model.kind === 'onnx' ? `the weights in ${config.model.path}` : 'random weights',

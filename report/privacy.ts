@@ -1,4 +1,5 @@
 import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
+import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
@@ -25,6 +26,8 @@ export interface PrivacySection {
   readonly steps: number;
   readonly sampling: SamplingSection;
   readonly clipping: ClippingSpec;
+  /** How the bound moves from `clipping` on; absent when it stays. */
+  readonly adaptive?: AdaptiveSettings;
   readonly noise: {
     readonly source: NoiseSource;
     readonly placement: NoisePlacement;
@@ -34,9 +37,11 @@ export interface PrivacySection {
     readonly sigmaDp: number;
     /** The same noise on each client's delta, in units of the clipping bound. */
     readonly sigmaClient: number;
-    /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have. */
+    /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have; with adaptive bounds, for the first bound and all of z. */
     readonly standardDeviationOnSum: number;
     /** Groups of layers with noise of their own; the last, without names, is all other layers. Together they amount to `multiplier`. */
+    /** z of the sum and of the counts that move the clipping bounds, where these adapt; together they amount to `multiplier`. */
+    readonly split?: { readonly deltas: number; readonly counts: number };
     readonly groups?: readonly { readonly layers: readonly string[]; readonly multiplier: number }[];
   };
   /** What the guarantee rests on and what it leaves out, one sentence each. */
@@ -131,6 +136,7 @@ export function privacySection(
     steps: ledger.length,
     sampling,
     clipping: settings.clipping,
+    ...(settings.adaptive ? { adaptive: settings.adaptive } : {}),
     noise: {
       source: settings.noiseSource,
       placement: settings.noisePlacement,
@@ -138,7 +144,8 @@ export function privacySection(
       sigmaDp,
       sigmaClient,
       standardDeviationOnSum: deviationOnSum * settings.clipping.bound,
-      ...(first?.groups.length
+      ...(settings.adaptive && first ? { split: { deltas: first.groups[0], counts: first.groups[1] } } : {}),
+      ...(!settings.adaptive && first?.groups.length
         ? {
             groups: first.groups.map((z, g) => ({ layers: settings.noiseGroups?.[g]?.layers ?? [], multiplier: z })),
           }

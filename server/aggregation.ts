@@ -67,7 +67,7 @@ export class RoundAggregator {
    */
   finish(): RoundTotals {
     const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0 };
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, infeasibleTargets: 0 };
     const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
     const deltaNormSums = new Float64Array(layers);
     const clippedCounts = new Float64Array(layers);
@@ -81,6 +81,7 @@ export class RoundAggregator {
       totals.rejectedNonFinite += shard.rejectedNonFinite;
       totals.lossSum += shard.lossSum;
       totals.examples += shard.examples;
+      totals.infeasibleTargets += shard.infeasibleTargets;
       seconds.total += shard.seconds.total;
       seconds.data += shard.seconds.data;
       seconds.training += shard.seconds.training;

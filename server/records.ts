@@ -11,6 +11,8 @@ export interface EvaluationRecord {
   /** Transcription: word and character error rate, 1 = 100 %. */
   readonly wer?: number;
   readonly cer?: number;
+  /** CTC: examples whose target does not fit into its frames; they add nothing to the loss. */
+  readonly infeasible?: number;
 }
 
 /** Per-layer figures of one round; arrays follow the layout's order of layers. */
@@ -33,6 +35,8 @@ export interface RoundRecord {
   /** Clients whose delta entered the sum, and those dropped for non-finite deltas. */
   readonly contributed: number;
   readonly rejectedNonFinite: number;
+  /** CTC: how often a local step met a target that does not fit into its frames, and skipped it; absent when never. Not private. */
+  readonly infeasibleTargets?: number;
   /** Mean local training loss over contributing clients (null for an empty cohort). Not private. */
   readonly trainLoss: number | null;
   readonly learningRate: number;
@@ -40,6 +44,8 @@ export interface RoundRecord {
   readonly updateNorm: number;
   /** Cumulative epsilon at the configured delta after this round; null without noise. */
   readonly epsilon: number | null;
+  /** Clipping bounds of this round where they adapt: one, or one per layer. Covered by differential privacy. */
+  readonly clippingBounds?: readonly number[];
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
   /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { localConfig } from '../client/config.ts';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError } from '../errors.ts';
-import { modelConfig, trainConfig } from '../models/config.ts';
+import { lossConfig, modelConfig, trainConfig } from '../models/config.ts';
 import { privacyConfig } from '../privacy/config.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
 
@@ -20,6 +20,7 @@ export const runConfig = z
       .describe('Names every random draw of the run. 0 is a seed like any other.'),
     model: modelConfig,
     train: trainConfig.optional(),
+    loss: lossConfig.optional(),
     data: dataConfig,
     seedModel: seedModelConfig.optional(),
     local: localConfig,

@@ -165,7 +165,9 @@ class Coordinator {
     this.#privacy.spend(entry);
     const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
     const release = { grid: privacy.grid, mechanism, expectedCohort };
+    const clippingBounds = privacy.movingBounds;
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
+    privacy.finish(round, trained.totals);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
@@ -173,7 +175,18 @@ class Coordinator {
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
     const parametersSha256 = parametersHash(this.#parameters);
-    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    const finished = {
+      round,
+      trained,
+      step,
+      clippingBounds,
+      epsilon,
+      evaluation,
+      parametersSha256,
+      faults,
+      seconds,
+      workers,
+    };
     await this.#record(roundRecord(finished));
     this.#rejections.check(round, trained);
     this.#round = round;

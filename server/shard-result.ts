@@ -16,7 +16,7 @@ export function shardResultOf(
   layers: number,
   payload: Uint8Array,
 ): ShardResult {
-  const { contributed, rejectedNonFinite, lossSum, examples } = header;
+  const { contributed, rejectedNonFinite, lossSum, examples, infeasibleTargets } = header;
   if (contributed + rejectedNonFinite !== clients) {
     throw new RejectedMessage(
       'malformed',
@@ -48,5 +48,15 @@ export function shardResultOf(
     training: header.trainingSeconds,
     clipping: header.clippingSeconds,
   };
-  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+  return {
+    sum,
+    contributed,
+    rejectedNonFinite,
+    lossSum,
+    examples,
+    infeasibleTargets,
+    deltaNormSums,
+    clippedCounts,
+    seconds,
+  };
 }

@@ -91,6 +91,7 @@ describe('resolvePrivacy', () => {
       sigmaDp: 0.5 / 800,
       sigmaClient: 0.5 / Math.sqrt(800),
       standardDeviation: 0.05,
+      adaptive: undefined,
       noiseGroups: undefined,
       delta: 1e-9,
       roundEvent: poissonSampled(0.0008, gaussian(0.5)),
