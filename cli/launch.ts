@@ -27,6 +27,7 @@ import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
+import { simulationOf } from '../server/simulation.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 import type { Security } from './security.ts';
@@ -201,7 +202,8 @@ export function prepare(config: RunConfig): Prepared {
   }));
   const layout = new ParameterLayout(training.layers);
   const privacy = new RunPrivacy(config, layout, dataset.population);
-  // What cannot be accounted must show now, not after the first round.
+  // What cannot be simulated or accounted must show now, not after the first round.
+  simulationOf(config, dataset, layout);
   privacy.spend(privacy.entry(1));
   const { settings, grid } = privacy;
   const { data, seed, local } = config;

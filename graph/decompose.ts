@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { add, div, mul, scale, sub } from './gradients/rule.ts';
 import { float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from './ir.ts';
+import { dataTypeCode } from './onnx/tensor.ts';
 
 /** An operator that is written as several simpler ones on import, so that it needs no gradient rule of its own. */
 interface Decomposition {
@@ -96,6 +97,10 @@ const decompositions: Readonly<Record<string, Decomposition>> = {
     into: 'a scale and a shift by the stored statistics, which are not trained',
     problem: batchStatisticsProblem,
     write: frozenBatchNormalization,
+  },
+  CastLike: {
+    into: 'a Cast',
+    write: (b, _, inputs) => b.op('Cast', [inputs[0]!], { to: int(dataTypeCode(b.type(inputs[1]!).dtype)) }),
   },
   Dropout: { into: 'nothing: dropout is off', write: (b, _, inputs) => b.op('Identity', [inputs[0]!]) },
   GroupNormalization: { into: 'reductions and arithmetic', write: groupNormalization },

@@ -14,6 +14,7 @@ import {
   type Node,
 } from './ir.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
+import { isSequenceOperator, writeSequence } from './sequences.ts';
 import { hasShapeRule } from './shapes/infer.ts';
 
 /** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
@@ -50,7 +51,12 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
     if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
   }
   const first = b.nodes.length;
+  const sequences = new Map<string, readonly string[]>();
   for (const node of model.graph.nodes) {
+    if (isSequenceOperator(node.op)) {
+      writeSequence(b, node, names, sequences);
+      continue;
+    }
     const { attributes, inputs } = canonical(b, node, names);
     if (model.opset < 13 && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
       names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
@@ -147,7 +153,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
     const decomposition = decompositionOf(node.op);
     const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
     if (problem) return [{ node, problem }];
-    if (decomposition) return [];
+    if (decomposition || isSequenceOperator(node.op)) return [];
     if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
     if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
     return [];

@@ -139,7 +139,9 @@ export interface ResolvedPrivacy {
   readonly adjacency: Adjacency;
   readonly population: number;
   readonly expectedCohort: number;
-  /** q = S / K */
+  /** Clients that a round is expected to sample: S, or more with over-selection. */
+  readonly sampledCohort: number;
+  /** q = sampled cohort / K */
   readonly samplingRate: number;
   /** The noise in the three conventions of `conventions.ts`; all null without noise. */
   readonly noiseMultiplier: number | null;
@@ -159,15 +161,16 @@ export interface ResolvedPrivacy {
 }
 
 /**
- * Ties the privacy section to the cohort and the population of the run.
+ * Ties the privacy section to the cohort and the population of the run. `sampledCohort` is what over-selection makes of the expected
+ * cohort S: it decides the sampling rate, while noise and divisor go by S.
  * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
  */
 export function resolvePrivacy(
   config: PrivacyConfig,
-  scale: { readonly expectedCohort: number; readonly population: number },
+  scale: { readonly expectedCohort: number; readonly population: number; readonly sampledCohort?: number },
 ): ResolvedPrivacy {
-  const { expectedCohort, population } = scale;
-  const rate = samplingRate(expectedCohort, population);
+  const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
+  const rate = samplingRate(sampledCohort, population);
   const common = {
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
@@ -176,6 +179,7 @@ export function resolvePrivacy(
     adjacency: config.noisePlacement === 'local' ? ('replace-one-user' as const) : ADD_OR_REMOVE,
     population,
     expectedCohort,
+    sampledCohort,
     samplingRate: rate,
     adaptive: adaptiveSettings(config.clipping, expectedCohort),
     noiseGroups: config.noiseGroups,

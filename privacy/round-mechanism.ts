@@ -112,6 +112,6 @@ function gridFor(settings: ResolvedPrivacy, std: number): ExactGrid {
   return ExactGrid.forNoisySum(settings.clipping.bound, largestCohort(settings), std);
 }
 
-function largestCohort({ expectedCohort, population }: ResolvedPrivacy): number {
-  return poissonCohortLimit(expectedCohort, population);
+function largestCohort({ sampledCohort, population }: ResolvedPrivacy): number {
+  return poissonCohortLimit(sampledCohort, population);
 }

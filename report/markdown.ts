@@ -12,11 +12,12 @@ import {
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
 import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
+import type { SimulationSection } from './simulation.ts';
 import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, TimingSection } from './training.ts';
 
 /** The report as Markdown, for people. */
 export function reportMarkdown(report: Report): string {
-  const { run, accuracy, privacy, extrapolations, layers, cohorts, timing } = report;
+  const { run, accuracy, privacy, extrapolations, layers, cohorts, simulation, timing } = report;
   const sections = [
     `# ${run.name}`,
     runSection(report),
@@ -25,6 +26,7 @@ export function reportMarkdown(report: Report): string {
     extrapolations.length > 0 ? extrapolationSection(extrapolations, report) : '',
     layers.rows.length > 0 ? layerSection(layers) : '',
     cohorts ? cohortSection(cohorts) : '',
+    simulation ? simulationMarkdown(simulation) : '',
     timingSection(timing),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
@@ -217,6 +219,27 @@ function cohortSection(cohorts: CohortSection): string {
       : []),
   ];
   return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+}
+
+function simulationMarkdown(simulation: SimulationSection): string {
+  const share = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const rows: [string, string][] = [
+    ['simulated time of the run', formatDuration(simulation.seconds)],
+    [
+      'simulated time of a round, mean and longest',
+      `${formatDuration(simulation.meanRoundSeconds)}, ${formatDuration(simulation.longestRoundSeconds)}`,
+    ],
+    ['sampled clients whose delta was summed', share(simulation.summed)],
+    ['unavailable when sampled', share(simulation.unavailable)],
+    ['lost before training', share(simulation.lostBeforeTraining)],
+    ['lost after training', share(simulation.lostAfterTraining)],
+    ['missed the deadline', share(simulation.missedDeadline)],
+    [
+      'megabytes received, sent per sampled client',
+      `${significant(simulation.downloadBytesPerClient / 1e6)}, ${significant(simulation.uploadBytesPerClient / 1e6)}`,
+    ],
+  ];
+  return `## Simulated devices\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }
 
 function timingSection(timing: TimingSection): string {

@@ -78,6 +78,10 @@ export interface PrivacyRecord {
   readonly privacy: PrivacyConfig;
   readonly population: number;
   readonly expectedCohort: number;
+  /** What over-selection makes of it; default: the expected cohort. */
+  readonly sampledCohort?: number;
+  /** Whether sampled clients could drop out, on simulated devices. */
+  readonly simulated?: boolean;
   readonly seedModel: boolean;
   /** Whether the first weights came from the user's own ONNX file. */
   readonly startedFromFile?: boolean;
@@ -158,11 +162,32 @@ export function privacySection(
       noiseSourceCaveat(settings.noiseSource),
       PLACEMENT_CAVEATS[settings.noisePlacement],
       startCaveat(record),
+      ...(record.simulated ? dropoutCaveats(record) : []),
       ...(record.userMeaning === undefined ? [] : [sentence(record.userMeaning)]),
       'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
       'Figures marked as not covered (losses, norms, cohort sizes, timing) were released without noise and are outside the guarantee.',
     ],
   };
+}
+
+/** Why noise is no smaller for those who drop out. */
+const NOISE_OF_ABSENT: Readonly<Record<NoisePlacement, string>> = {
+  central: 'noise, added once by the server, is not less for their absence',
+  shares: 'the server adds the shares of noise that they did not send',
+  local: 'every delta that was sent carries its own noise',
+};
+
+/** What dropout does to the guarantee. */
+function dropoutCaveats({ privacy, expectedCohort, sampledCohort = expectedCohort }: PrivacyRecord): string[] {
+  const { noisePlacement } = privacy;
+  const sampled =
+    sampledCohort === expectedCohort || noisePlacement === 'local'
+      ? ''
+      : ` Over-selection is accounted: q is ${significant(sampledCohort)} / K, not ${significant(expectedCohort)} / K.`;
+  return [
+    `Epsilon counts every sampled client as if its delta had been summed: clients that were unavailable, dropped out or missed the deadline make it no smaller, and ${NOISE_OF_ABSENT[noisePlacement]}.${sampled}`,
+    'This holds because a client drops out for reasons of its own, never because of other clients: a deployment must not end rounds as soon as enough results have come, nor sample only among available devices without accounting that higher rate.',
+  ];
 }
 
 /**
@@ -177,6 +202,7 @@ export function extrapolations(
   const run = {
     noiseMultiplier: section.noise.multiplier,
     expectedCohort: record.expectedCohort,
+    overSelection: (record.sampledCohort ?? record.expectedCohort) / record.expectedCohort,
     population: record.population,
     rounds: section.steps,
     delta: section.delta,

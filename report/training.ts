@@ -9,7 +9,7 @@ import { type Metric, metricOf } from './format.ts';
 export interface NotCovered {
   readonly coveredByDifferentialPrivacy: false;
 }
-const NOT_COVERED: NotCovered = { coveredByDifferentialPrivacy: false };
+export const NOT_COVERED: NotCovered = { coveredByDifferentialPrivacy: false };
 
 /** One evaluation of the model on held-out examples. */
 export interface AccuracyPoint extends EvaluationRecord {

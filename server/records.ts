@@ -1,6 +1,7 @@
 /** The record types of a run directory: what `rounds.jsonl` and `manifest.json` hold, and what reports are made from. */
 
 import type { FaultRecord } from './faults.ts';
+import type { SimulationRecord } from './simulation.ts';
 
 /** Accuracy on held-out examples. Which fields are present depends on the task. Not covered by differential privacy. */
 export interface EvaluationRecord {
@@ -52,6 +53,8 @@ export interface RoundRecord {
   readonly parametersSha256?: string;
   /** What went wrong with workers during the round, and was made good without a trace in the other fields. */
   readonly faults?: FaultRecord;
+  /** What became of the sampled clients on simulated devices; only with a `simulation` section. Not private. */
+  readonly simulation?: SimulationRecord;
   readonly seconds: RoundSeconds;
 }
 

@@ -42,6 +42,7 @@ export function roundRecord(finished: FinishedRound): RoundRecord {
     layers: step.layers,
     parametersSha256,
     ...(faults === undefined ? {} : { faults }),
+    ...(trained.simulation === undefined ? {} : { simulation: trained.simulation }),
     seconds: {
       ...seconds,
       server: seconds.total - seconds.training - seconds.evaluation,

@@ -15,7 +15,7 @@ import type { RoundTotals } from './aggregation.ts';
 import type { PrivacyState } from './checkpoint.ts';
 import { Participation } from './participation.ts';
 import type { RoundTerms } from './rounds.ts';
-import type { RunConfig } from './run-config.ts';
+import { type RunConfig, sampledCohort } from './run-config.ts';
 import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
@@ -40,7 +40,11 @@ export class RunPrivacy {
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     const { expectedCohort } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
+    this.settings = resolvePrivacy(config.privacy, {
+      expectedCohort,
+      population,
+      sampledCohort: sampledCohort(config),
+    });
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -175,10 +179,10 @@ export class RunPrivacy {
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
    */
   cohort(_round: number): readonly number[] {
-    const { noiseSource, population, expectedCohort } = this.settings;
+    const { noiseSource, population, sampledCohort } = this.settings;
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
-    const members = sampleCohort(population, expectedCohort, random);
+    const members = sampleCohort(population, sampledCohort, random);
     if (this.#participation) this.#growth = this.#participation.add(members);
     return members;
   }
