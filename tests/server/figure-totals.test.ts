@@ -4,7 +4,7 @@ import { FigureTotals, type ShardFigures } from '../../server/figure-totals.ts';
 
 /** Figures whose sum in floating point depends on the order of addition. */
 function figures(shard: number): ShardFigures {
-  const random = namedStream('figures', shard);
+  const random = namedStream('figures', 'shard', shard);
   const value = () => random.uniform() * 10 ** random.integer(20);
   return {
     contributed: shard,
