@@ -3,10 +3,12 @@ import { benchAdapted } from './adapted.ts';
 import { benchMemory } from './memory.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
+import { benchTransport } from './transport.ts';
 
 /** Benchmarks by name, with their options: `npm run bench -- step cnn`. */
 const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   step: benchStep,
+  transport: benchTransport,
   round: benchRound,
   memory: benchMemory,
   accountant: benchAccountant,
