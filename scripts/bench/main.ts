@@ -1,6 +1,7 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
 import { benchMemory } from './memory.ts';
+import { benchNoise } from './noise.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 import { benchTransport } from './transport.ts';
@@ -12,6 +13,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   round: benchRound,
   memory: benchMemory,
   accountant: benchAccountant,
+  noise: benchNoise,
   adapted: benchAdapted,
 };
 
