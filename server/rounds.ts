@@ -1,8 +1,8 @@
 import type { RoundSettings } from '../client/round-settings.ts';
-import type { ShardResult } from '../client/shard.ts';
 import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
 import type { ShardPlanner } from './shard-planner.ts';
+import type { DeliveredShard } from './shard-result.ts';
 import type { Simulation, SimulationRecord } from './simulation.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
@@ -16,7 +16,7 @@ export interface RoundServer {
     round: number,
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
-    onResult: (shardIndex: number, result: ShardResult) => void,
+    onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
   ): Promise<void>;
   /** Workers that can train now; they decide how work is cut, and nothing else. */
@@ -83,7 +83,7 @@ export async function trainCohort(
   aggregator.begin(shards, limits);
   let done = 0;
   if (shards.length > 0) {
-    const onResult = (index: number, result: ShardResult) => {
+    const onResult = (index: number, result: DeliveredShard) => {
       const arrived = performance.now();
       aggregator.add(index, result);
       summing += secondsSince(arrived);
