@@ -211,6 +211,7 @@ export function prepare(asked: RunConfig): Prepared {
   // What cannot be simulated or accounted must show now, not after the first round.
   simulationOf(config, dataset, layout);
   privacy.spend(privacy.entry(1));
+  if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
   const dataFingerprint = datasetFingerprint(dataset);
