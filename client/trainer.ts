@@ -62,7 +62,7 @@ export class LocalTrainer {
 
   /**
    * Local training of one client from the given parameters, which are not changed.
-   * @param random draws the mini-batches
+   * @param random draws the mini-batches, then the seed of dropout masks
    * @throws ModelError when the model cannot run on the examples
    */
   async train(
@@ -79,6 +79,11 @@ export class LocalTrainer {
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.maxGradientNorm]: scalar(settings.maxGradientNorm ?? unclipped),
     };
+    if (this.session.inputNames.includes(trainingNames.dropoutSeed)) {
+      // After the mini-batches, so that these are the same with dropout and without.
+      const seed = Uint32Array.of(random.int32(), random.int32());
+      feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', seed, [2]);
+    }
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
     const started = performance.now();
     const results = await this.session.run(feeds, this.outputs).catch((cause: unknown) => {

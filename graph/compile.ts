@@ -3,6 +3,7 @@ import type { LayerSpec } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
 import { differentiate } from './differentiate.ts';
+import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
@@ -37,6 +38,7 @@ export const trainingNames = {
   losses: 'losses',
   gradientNorms: 'gradient_norms',
   infeasible: 'infeasible_targets',
+  dropoutSeed: 'dropout/seed',
 } as const;
 
 /**
@@ -45,6 +47,7 @@ export const trainingNames = {
  *
  * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 (example indices, batch after
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
+ * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
  * Outputs: each updated layer, `losses` [steps], `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps]
  * (how many targets did not fit into their frames, and were skipped).
  * @throws ModelError when the model cannot be differentiated
@@ -52,7 +55,9 @@ export const trainingNames = {
 export function compileTraining(model: Model, binding: Binding): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
-    throw new ModelError('the model has no float32 weights to train; keep weights as initializers when exporting');
+    throw new ModelError(
+      'the model has no float32 weights to train; keep weights as float32 initializers when exporting',
+    );
   const b = new GraphBuilder();
   const carried = layers.map(({ name, shape }) => b.input(trainingNames.layer(name), 'float32', shape));
   const fields = fieldsOf(binding, 'examples');
@@ -61,6 +66,7 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
   b.input(trainingNames.offsets, 'int64', ['steps_and_one']);
   b.input(trainingNames.learningRate, 'float32', []);
   b.input(trainingNames.maxGradientNorm, 'float32', []);
+  if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
   const body = writeStep(b, model, binding, layers, fields);
   const { losses, gradientNorms, infeasible } = trainingNames;
@@ -90,7 +96,12 @@ function writeStep(
   const weights = new Map(layers.map(({ name, shape }) => [name, b.input(`weights/${name}`, 'float32', shape)]));
   const padded = binding.objective === 'transcription';
   const batch = b.within('batch', () => writeBatch(b, step, fields, padded));
-  const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch, weights);
+  const dropouts = activeDropouts(model).length;
+  const dropout =
+    dropouts > 0
+      ? b.within('dropout', () => DropoutDraws.write(b, trainingNames.dropoutSeed, step, dropouts))
+      : undefined;
+  const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch, weights, dropout);
   const gradients = differentiate(b, nodes, seeds, new Set(weights.values()));
   const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
   const outputs = b.within('next', () =>

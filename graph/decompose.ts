@@ -102,7 +102,10 @@ const decompositions: Readonly<Record<string, Decomposition>> = {
     into: 'a Cast',
     write: (b, _, inputs) => b.op('Cast', [inputs[0]!], { to: int(dataTypeCode(b.type(inputs[1]!).dtype)) }),
   },
-  Dropout: { into: 'nothing: dropout is off', write: (b, _, inputs) => b.op('Identity', [inputs[0]!]) },
+  Dropout: {
+    into: 'a mask from the client’s random stream in training, nothing in evaluation',
+    write: (b, _, inputs) => b.op('Identity', [inputs[0]!]),
+  },
   GroupNormalization: { into: 'reductions and arithmetic', write: groupNormalization },
   InstanceNormalization: { into: 'reductions and arithmetic', write: instanceNormalization },
   RMSNormalization: { into: 'reductions and arithmetic', write: rmsNormalization },

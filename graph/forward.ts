@@ -1,6 +1,7 @@
 import type { LayerSpec } from '../params/layout.ts';
 import type { Binding } from './binding.ts';
 import type { GraphBuilder } from './builder.ts';
+import type { DropoutDraws } from './dropout.ts';
 import { writeForward } from './import.ts';
 import type { Model, Node } from './ir.ts';
 import { cast, type WrittenLoss, writeLoss } from './losses/write-loss.ts';
@@ -25,6 +26,7 @@ export interface WrittenForward extends WrittenLoss {
  * Writes forward pass and loss.
  * @param fields data field → value holding one mini-batch of it
  * @param weights layer → value holding the weight
+ * @param dropout where masks come from in training; without it, dropout is off
  * @throws ModelError when the model, the data and the loss do not fit each other
  */
 export function writeForwardAndLoss(
@@ -33,12 +35,13 @@ export function writeForwardAndLoss(
   binding: Binding,
   fields: ReadonlyMap<string, string>,
   weights: ReadonlyMap<string, string>,
+  dropout?: DropoutDraws,
 ): WrittenForward {
   const names = new Map(weights);
   for (const input of model.graph.inputs) {
     names.set(input.name, cast(b, fields.get(binding.inputs[input.name] ?? '')!, input.dtype));
   }
-  const imported = b.within('forward', () => writeForward(b, model, names));
+  const imported = b.within('forward', () => writeForward(b, model, names, dropout));
   const nodes = optimiseForward(b, imported, outputsOf(model, names));
   return { nodes, ...b.within('loss', () => writeLoss(b, binding, fields, names)) };
 }

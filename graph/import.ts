@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { decompositionOf } from './decompose.ts';
+import { type DropoutDraws, dropoutRatio } from './dropout.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
@@ -43,9 +44,15 @@ export const oldestOpset = 11;
  * Writes the nodes of a model into a builder in canonical (opset 21) form.
  * @param names what the model's inputs and weights are called in the builder; filled with the names of every other value
  * @returns the written nodes, for differentiation
+ * @param dropout where masks come from in training; without it, dropout is off
  * @throws ModelError that lists every node with an operator dpfl does not know
  */
-export function writeForward(b: GraphBuilder, model: Model, names: Map<string, string>): readonly Node[] {
+export function writeForward(
+  b: GraphBuilder,
+  model: Model,
+  names: Map<string, string>,
+  dropout?: DropoutDraws,
+): readonly Node[] {
   refuseUnknown(model);
   for (const [name, tensor] of model.graph.constants) {
     if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
@@ -65,6 +72,14 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
     const joined = node.op === 'Concat' ? joinedConstants(b, inputs) : undefined;
     if (joined) {
       names.set(node.outputs[0]!, joined);
+      continue;
+    }
+    const ratio = dropout && node.op === 'Dropout' ? dropoutRatio(node, model) : 0;
+    if (dropout && ratio > 0) {
+      names.set(
+        node.outputs[0]!,
+        b.within(node.name, () => dropout.apply(b, inputs[0]!, ratio)),
+      );
       continue;
     }
     const decomposition = decompositionOf(node.op);

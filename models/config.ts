@@ -11,6 +11,13 @@ const transformerCtc = z
     width: positive.default(64).describe('model width; a multiple of heads'),
     heads: positive.default(4).describe('attention heads'),
     mlp: positive.default(256).describe('hidden width of the MLP'),
+    dropout: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe('dropped part of features, attention weights, activations and branches, in training'),
+    layerDrop: z.number().min(0).lt(1).default(0).describe('probability of skipping a whole block in a local step'),
   })
   .describe('encoder-only transformer with CTC; input filters and vocabulary come from the data');
 
@@ -126,7 +133,9 @@ export const lossConfig = z
 
 export type TrainConfig = z.infer<typeof trainConfig>;
 export type ModelConfig = z.infer<typeof modelConfig>;
-export type TransformerCtcSettings = z.infer<typeof transformerCtc> & {
+export type TransformerCtcSettings = Omit<z.infer<typeof transformerCtc>, 'dropout' | 'layerDrop'> & {
+  readonly dropout?: number;
+  readonly layerDrop?: number;
   readonly filters: number;
   readonly vocabulary: number;
 };

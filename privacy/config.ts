@@ -28,9 +28,14 @@ const noise = z
     sigmaClient: positive
       .optional()
       .describe('std on each client’s delta, in units of the clipping bound; z = sigmaClient · sqrt(S)'),
+    calibrate: z
+      .literal(true)
+      .optional()
+      .describe('the least noise with which all rounds stay within privacy.budget, found before the run'),
   })
   .refine((value) => Object.values(value).filter((sigma) => sigma !== undefined).length === 1, {
-    error: 'give exactly one of multiplier, sigmaDp, sigmaClient; they are three ways to state the same noise',
+    error:
+      'give exactly one of multiplier, sigmaDp, sigmaClient (three ways to state the same noise) or calibrate: true',
   });
 
 const clipping = z.discriminatedUnion('mode', [
@@ -93,6 +98,12 @@ export const privacyConfig = z
       .default('seeded')
       .describe('seeded noise is reproducible (research); cryptographic noise is for release'),
     delta: z.number().gt(0).lt(1).default(1e-9).describe('δ of the (ε, δ) guarantee; well below 1 / population'),
+    accountant: z
+      .enum(['pld', 'rdp'])
+      .optional()
+      .describe(
+        'how epsilon is accounted for report and budget: pld (certified upper end) or rdp; when absent, pld where the mechanism has a privacy-loss distribution',
+      ),
     budget: budget
       .optional()
       .describe('the run ends before the round that would spend more than this, also after resuming'),
@@ -103,6 +114,15 @@ export const privacyConfig = z
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (config.noise?.calibrate && config.budget === undefined) {
+      problem(['noise', 'calibrate'], 'needs privacy.budget: { epsilon, delta }, to which the noise is calibrated');
+    }
+    if (config.noise?.calibrate && config.noisePlacement === 'local') {
+      problem(
+        ['noise', 'calibrate'],
+        'with local noise epsilon depends on how often users take part; state sigmaClient',
+      );
+    }
     for (const { path, message } of mechanismProblems(config)) problem([...path], message);
     if (config.mechanism !== 'none') {
       if (config.clipping.mode === 'none') {
@@ -199,6 +219,7 @@ export function resolvePrivacy(
   if (config.noise === undefined || config.clipping.mode === 'none') {
     throw new PrivacyError(`privacy: mechanism ${config.mechanism} needs noise and a clipping mode other than none`);
   }
+  if (config.noise.calibrate) throw new PrivacyError('privacy.noise: calibrate has no noise before it is calibrated');
   const noise = noiseConventions(config.noise, expectedCohort);
   const populations = [
     { key: 'privacy.delta', population },

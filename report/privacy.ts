@@ -8,6 +8,7 @@ import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { runAccountant } from '../privacy/run-accountant.ts';
 import { significant } from './format.ts';
 import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 
@@ -16,9 +17,16 @@ export interface PrivacySection {
   readonly guaranteed: true;
   readonly mechanism: RoundNoise['mechanism'];
   readonly adjacency: Adjacency;
+  /** Upper bound. */
   readonly epsilon: number;
+  /** Certified lower end of the same epsilon; null by RDP. */
+  readonly epsilonLower: number | null;
   readonly delta: number;
   readonly accountant: string;
+  /** Why RDP stands in for PLD. */
+  readonly fallback?: string;
+  /** The same by RDP, the accountant of most papers; null when `epsilon` is itself by RDP. */
+  readonly moments: EpsilonStatement | null;
   /** RDP order and conversion behind epsilon; null when no step has run. */
   readonly order: number | null;
   readonly conversion: EpsilonStatement['conversion'];
@@ -93,7 +101,7 @@ export interface PrivacyRecord {
 /** The privacy statement of a run, with epsilon computed anew from its ledger. */
 export function privacySection(
   record: PrivacyRecord,
-  accountant: PrivacyAccountant = new RdpAccountant(),
+  accountant: PrivacyAccountant = accountantOf(record),
 ): PrivacySection | NoPrivacySection {
   const { privacy, ledger, population, expectedCohort } = record;
   const settings = resolvePrivacy(privacy, record);
@@ -108,7 +116,8 @@ export function privacySection(
     return without('privacy.mechanism is none: client deltas were summed without noise.');
   const steps = ledger.map(({ event }) => roundNoise(event));
   if (steps.includes(null)) return without('The ledger has steps that are not noise on a Poisson sample.');
-  const { epsilon, order, conversion, accountant: name } = accountant.epsilon(ledger, settings.delta);
+  const statement = accountant.epsilon(ledger, settings.delta, settings.adjacency);
+  const { epsilon, epsilonLower, order, conversion, accountant: name, fallback } = statement;
   if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
 
   const [first] = steps;
@@ -133,10 +142,13 @@ export function privacySection(
     mechanism: settings.mechanism,
     adjacency: settings.adjacency,
     epsilon,
+    epsilonLower,
     delta: settings.delta,
     accountant: name,
+    ...(fallback === undefined ? {} : { fallback }),
     order,
     conversion,
+    moments: name === 'rdp' ? null : new RdpAccountant().epsilon(ledger, settings.delta, settings.adjacency),
     steps: ledger.length,
     sampling,
     clipping: settings.clipping,
@@ -207,7 +219,8 @@ export function extrapolations(
     rounds: section.steps,
     delta: section.delta,
   };
-  return record.privacy.extrapolate.map((target) => extrapolate(run, target));
+  const accountant = accountantOf(record);
+  return record.privacy.extrapolate.map((target) => extrapolate(run, target, accountant));
 }
 
 function ledgerCaveats(
@@ -261,8 +274,15 @@ function protectionCaveat(epsilon: number): string[] {
   ];
 }
 
+/** The accountant that the run is kept and reported by. */
+function accountantOf({ privacy, ledger, ...scale }: PrivacyRecord): PrivacyAccountant {
+  const { adjacency, roundEvent } = resolvePrivacy(privacy, scale);
+  const events = ledger.length > 0 ? ledger.map(({ event }) => event) : [roundEvent];
+  return runAccountant(privacy.accountant, events, adjacency);
+}
+
 /** Whether one more round like the configured ones would exceed the run's budget. */
-export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = new RdpAccountant()): boolean {
+export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = accountantOf(record)): boolean {
   const { budget } = record.privacy;
   if (budget === undefined) return false;
   const { roundEvent } = resolvePrivacy(record.privacy, record);

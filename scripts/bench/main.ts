@@ -1,5 +1,6 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchMemory } from './memory.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 import { benchTransport } from './transport.ts';
@@ -9,6 +10,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   step: benchStep,
   transport: benchTransport,
   round: benchRound,
+  memory: benchMemory,
   accountant: benchAccountant,
   adapted: benchAdapted,
 };
