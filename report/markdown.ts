@@ -170,6 +170,16 @@ function samplingRows(sampling: PrivacySection['sampling']): [string, string][] 
       ],
     ];
   }
+  if (sampling.kind === 'cyclic') {
+    return [
+      [
+        'sampling',
+        `cyclic: exactly ${expected} of ${users} from a shuffled circular order, divided by S; no amplification is claimed`,
+      ],
+      ['distance of two participations', `at least ${formatCount(sampling.minSeparation)} rounds`],
+      ['participations of a user', `at most ${formatCount(sampling.maxParticipations)} in all planned rounds`],
+    ];
+  }
   return [
     ['sampling', `Poisson cohorts of ${expected} out of ${users}, which local privacy gains nothing from; ${divisor}`],
     ['participations of the busiest user', formatCount(sampling.mostParticipations)],

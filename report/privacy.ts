@@ -3,7 +3,7 @@ import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
-import type { Adjacency } from '../privacy/events.ts';
+import { type Adjacency, mechanismStep, type PrivacyEvent } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
@@ -72,6 +72,16 @@ export type SamplingSection =
       readonly epsilonPerParticipation: number;
       readonly population: number;
       readonly expectedCohort: number;
+    }
+  | {
+      /** Cohorts of fixed size from a circular order; the guarantee is for noise that rounds share. */
+      readonly kind: 'cyclic';
+      /** Rounds between two participations of a user, at least. */
+      readonly minSeparation: number;
+      /** Of any user, over all planned rounds. */
+      readonly maxParticipations: number;
+      readonly population: number;
+      readonly expectedCohort: number;
     };
 
 /** A run without a guarantee, and why it has none. */
@@ -96,6 +106,8 @@ export interface PrivacyRecord {
   /** What a user of this data set is, where it is not a person. */
   readonly userMeaning?: string | undefined;
   readonly ledger: readonly LedgerEntry[];
+  /** Planned central steps. */
+  readonly rounds: number;
 }
 
 /** The privacy statement of a run, with epsilon computed anew from its ledger. */
@@ -129,14 +141,22 @@ export function privacySection(
   const conventions = noiseConventions(local ? { sigmaClient: deviation } : { multiplier: deviation }, expectedCohort);
   const { noiseMultiplier: deviationOnSum, sigmaDp, sigmaClient } = conventions;
   const cohorts = { population, expectedCohort };
-  const sampling: SamplingSection = local
+  const { correlated } = settings;
+  const sampling: SamplingSection = correlated
     ? {
-        kind: 'participation',
-        mostParticipations: steps.reduce((sum, step) => sum + (step?.participations ?? 0), 0),
-        epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
+        kind: 'cyclic',
+        minSeparation: correlated.minSeparation,
+        maxParticipations: correlated.maxParticipations,
         ...cohorts,
       }
-    : { kind: 'poisson', rate: shown.rate, ...cohorts };
+    : local
+      ? {
+          kind: 'participation',
+          mostParticipations: steps.reduce((sum, step) => sum + (step?.participations ?? 0), 0),
+          epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
+          ...cohorts,
+        }
+      : { kind: 'poisson', rate: shown.rate, ...cohorts };
   return {
     guaranteed: true,
     mechanism: settings.mechanism,
@@ -249,8 +269,9 @@ function ledgerCaveats(
 }
 
 /** What the ledger should say by the configuration. */
-function plannedNoise({ noisePlacement, noiseMultiplier, sigmaClient, samplingRate }: ResolvedPrivacy) {
+function plannedNoise({ correlated, noisePlacement, noiseMultiplier, sigmaClient, samplingRate }: ResolvedPrivacy) {
   if (noisePlacement === 'local') return { multiplier: sigmaClient ?? 0, rate: 1 };
+  if (correlated !== null) return { multiplier: noiseMultiplier ?? 0, rate: 1 };
   return { multiplier: noiseMultiplier ?? 0, rate: samplingRate };
 }
 
@@ -287,10 +308,18 @@ export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccounta
   if (budget === undefined) return false;
   const { roundEvent } = resolvePrivacy(record.privacy, record);
   const last = record.ledger.at(-1);
-  // With local noise the busiest user may take part once more, whoever was sampled last.
-  const planned = last?.event.kind === 'selfComposed' ? last.event.event : (last?.event ?? roundEvent);
+  const planned = last === undefined ? roundEvent : followingEvent(last.event);
   const next = ledgerEntry(record.ledger.length + 1, planned, last?.adjacency);
   return accountant.epsilon([...record.ledger, next], budget.delta).epsilon > budget.epsilon;
+}
+
+/** What the round after one with `event` would append. */
+function followingEvent(event: PrivacyEvent): PrivacyEvent {
+  // With local noise the busiest user may take part once more, whoever was sampled last.
+  if (event.kind === 'selfComposed') return event.event;
+  if (event.kind !== 'mechanismStep') return event;
+  const { mechanism, step, instance } = event;
+  return mechanismStep(mechanism, Math.min(step + 1, mechanism.steps), instance);
 }
 
 function startCaveat({ seedModel, startedFromFile }: PrivacyRecord): string {

@@ -58,8 +58,8 @@ export function verifyLedger(
 
 /** Epsilon of every record that states one, computed anew from the lines of the ledger up to it. */
 export function verifyEpsilon({ config, manifest, ledger }: RunFiles, records: readonly RoundRecord[]): Finding[] {
-  const { expectedCohort } = config.federation;
-  const settings = resolvePrivacy(config.privacy, { expectedCohort, population: manifest.population });
+  const { expectedCohort, rounds } = config.federation;
+  const settings = resolvePrivacy(config.privacy, { expectedCohort, population: manifest.population, rounds });
   const { mechanism, delta } = settings;
   if (mechanism === 'none') {
     const wrong = records.findIndex(({ epsilon }) => epsilon !== null);

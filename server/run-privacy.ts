@@ -1,9 +1,11 @@
+import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { AdaptiveClipping } from '../privacy/adaptive-clipping.ts';
 import { LOOK_AHEAD, PrivacyBudget } from '../privacy/budget.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { cyclicCohort, shuffledOrder } from '../privacy/cyclic-sampling.ts';
 import { selfComposed } from '../privacy/events.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
@@ -34,18 +36,22 @@ export class RunPrivacy {
   /** With local noise, where the guarantee depends on how often a user took part. */
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
+  /** The circular order of users, when first needed. */
+  #order: Uint32Array | null = null;
   #growth = 1;
   #participations = 0;
   #spent = 0;
 
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
-    const { expectedCohort } = config.federation;
+    const { expectedCohort, rounds } = config.federation;
     this.settings = resolvePrivacy(config.privacy, {
       expectedCohort,
       population,
       sampledCohort: sampledCohort(config),
+      rounds,
     });
+    this.#rounds = rounds;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -58,7 +64,6 @@ export class RunPrivacy {
     const { adjacency, noisePlacement } = this.settings;
     const accountant = runAccountant(config.privacy.accountant, [this.#mechanism.event(1)], adjacency);
     this.#accountant = accountant.name;
-    this.#rounds = config.federation.rounds;
     this.#total = accountant.start(adjacency);
     const { budget } = config.privacy;
     this.#budget = budget === undefined ? null : new PrivacyBudget(budget, accountant, adjacency);
@@ -129,6 +134,7 @@ export class RunPrivacy {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
+      ...this.#mechanism.noise.state?.(),
     };
   }
 
@@ -156,6 +162,12 @@ export class RunPrivacy {
       this.#adaptive.restore(state.bounds);
       this.#mechanism = this.#mechanismNow();
     }
+    if (this.settings.correlated !== null && this.#spent > round) {
+      throw new PrivacyError(
+        `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
+      );
+    }
+    this.#mechanism.noise.restore?.(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
@@ -180,9 +192,14 @@ export class RunPrivacy {
   /**
    * The cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
+   * Cyclic cohorts are no secret: nothing is gained from them.
    */
-  cohort(_round: number): readonly number[] {
-    const { noiseSource, population, sampledCohort } = this.settings;
+  cohort(round: number): readonly number[] {
+    const { noiseSource, population, sampledCohort, correlated } = this.settings;
+    if (correlated !== null) {
+      this.#order ??= shuffledOrder(population, namedStream(this.#seed, 'cohort-order'));
+      return cyclicCohort(this.#order, sampledCohort, round);
+    }
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
     const members = sampleCohort(population, sampledCohort, random);
