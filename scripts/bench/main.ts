@@ -1,5 +1,6 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 
@@ -9,6 +10,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   round: benchRound,
   accountant: benchAccountant,
   adapted: benchAdapted,
+  paper: benchPaper,
 };
 
 const name = process.argv[2] ?? 'step';
