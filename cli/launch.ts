@@ -8,6 +8,7 @@ import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
+import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { parametersOf } from '../graph/parameters.ts';
@@ -27,6 +28,7 @@ import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
+import { memoryNote } from './memory-note.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 import type { Security } from './security.ts';
@@ -180,9 +182,10 @@ export function prepare(config: RunConfig): Prepared {
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const binding = bindModel(model, dataset.task.kind, source);
   requireFit(model, binding, dataset.task, source);
+  const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: compileTraining(model, binding),
-    forward: compileForward(model, binding),
+    training: cache.artifact('training', model, binding, compileTraining),
+    forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
   const privacy = new RunPrivacy(config, layout, dataset.population);
@@ -220,6 +223,8 @@ function announce(
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  const memory = memoryNote(run.adapted.model, run.dataset, config.local.batchSize);
+  if (memory) progress.note(memory);
   if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   if (run.adapted.lora) progress.note(run.adapted.lora);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);

@@ -1,5 +1,6 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchCompile } from './compile.ts';
 import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
@@ -10,6 +11,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   round: benchRound,
   accountant: benchAccountant,
   adapted: benchAdapted,
+  compile: benchCompile,
   paper: benchPaper,
 };
 
