@@ -33,6 +33,8 @@ function trainSection(text: string): TrainConfig {
   }
   const parsed = trainConfig.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { path, message } = parsed.error.issues[0]!;
-  throw new ConfigError(`--train: ${[...path.map(String), message].join(': ')}; see docs/configuration.md`);
+  const mistakes = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw new ConfigError(`--train: ${mistakes.join('; ')}; see docs/configuration.md#train`);
 }

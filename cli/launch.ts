@@ -6,7 +6,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
-import { bindModel } from '../graph/binding.ts';
+import { type Binding, bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
@@ -28,6 +28,7 @@ import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
+import { simulationOf } from '../server/simulation.ts';
 import { memoryNote } from './memory-note.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
@@ -48,6 +49,8 @@ export interface LaunchOptions {
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
+  /** Hears how to continue the run, as soon as it can be. */
+  readonly onResumable?: (hint: string) => void;
 }
 
 export interface LaunchOutcome {
@@ -61,6 +64,7 @@ export interface Prepared {
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
   readonly modelFingerprint: string;
+  readonly binding: Binding;
   readonly layout: ParameterLayout;
   readonly training: TrainingArtifact;
   readonly forward: ForwardArtifact;
@@ -71,7 +75,7 @@ export interface Prepared {
 export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   const { config, listen, progress, security = { token: newToken() } } = options;
   const run = namingSource(options.source, () => prepare(config));
-  const evaluator = await Evaluator.create(run.forward, run.dataset.task);
+  const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
@@ -79,6 +83,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
   try {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
+    options.onResumable?.(resumeHint(directory.path, listen));
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -112,6 +117,9 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     });
     await directory.write('model.onnx', encodeModel(run.adapted.finish(layout, parameters)));
     return { directory: directory.path };
+  } catch (error) {
+    if (opened !== undefined) progress.note(resumeHint(opened.directory.path, listen));
+    throw error;
   } finally {
     forgetToken();
     await server.close();
@@ -119,6 +127,12 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
     await workers?.stop(1);
     await opened?.directory.unlock();
   }
+}
+
+/** How an interrupted run goes on. */
+function resumeHint(directory: string, listen: string | undefined): string {
+  const command = listen === undefined ? 'dpfl run' : `dpfl server --listen ${listen}`;
+  return `the run stopped; continue it from its last checkpoint: ${command} --resume ${directory}`;
 }
 
 /** Where clients train: behind gRPC, or without any worker process right here. */
@@ -180,7 +194,9 @@ export function prepare(config: RunConfig): Prepared {
   const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
-  const binding = bindModel(model, dataset.task.kind, source);
+  const { task: learned } = dataset;
+  const fields = learned.kind === 'tensors' ? learned.fields : undefined;
+  const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
   requireFit(model, binding, dataset.task, source);
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
@@ -189,7 +205,8 @@ export function prepare(config: RunConfig): Prepared {
   }));
   const layout = new ParameterLayout(training.layers);
   const privacy = new RunPrivacy(config, layout, dataset.population);
-  // What cannot be accounted must show now, not after the first round.
+  // What cannot be simulated or accounted must show now, not after the first round.
+  simulationOf(config, dataset, layout);
   privacy.spend(privacy.entry(1));
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
@@ -204,7 +221,7 @@ export function prepare(config: RunConfig): Prepared {
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
-  return { dataset, dataFingerprint, adapted, modelFingerprint, layout, training, forward, task };
+  return { dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
 }
 
 function announce(

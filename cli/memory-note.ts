@@ -9,12 +9,12 @@ import { significant } from '../report/format.ts';
  * undefined where the shapes of the model do not tell.
  */
 export function memoryNote(model: Model, dataset: FederatedDataset, batchSize: number): string | undefined {
-  const { features } = dataset.evaluation().fields;
-  const length = features?.dims[1] ?? 1;
+  const { fields } = dataset.evaluation();
+  const length = Math.max(1, ...Object.values(fields).map(({ dims }) => dims[1] ?? 1));
   try {
     const { bytes, activationBytes } = estimateStep(model, { batch: batchSize, length });
     const mebibytes = (value: number) => `${significant(value / 2 ** 20, 3)} MiB`;
-    const batch = `mini-batches of ${batchSize}${features ? ` × ${length} frames` : ''}`;
+    const batch = `mini-batches of ${batchSize}${fields.features ? ` × ${length} frames` : ''}`;
     return `memory of a worker for one client: about ${mebibytes(bytes)}, parameters × 3 and ${mebibytes(activationBytes)} of activations for ${batch}`;
   } catch (error) {
     if (error instanceof DpflError) return undefined;

@@ -34,8 +34,12 @@ export async function train(config: string | undefined, options: RunOptions, net
   const settings = loadConfig(runConfig, file, overrides);
   const progress = createProgress();
   const interruption = new AbortController();
+  let hint: string | undefined;
   const interrupt = () => {
-    if (interruption.signal.aborted) process.exit(EXIT.interrupted);
+    if (interruption.signal.aborted) {
+      if (hint !== undefined) progress.note(hint);
+      process.exit(EXIT.interrupted);
+    }
     interruption.abort();
     progress.note('stopping after this round; again to stop at once');
   };
@@ -51,6 +55,9 @@ export async function train(config: string | undefined, options: RunOptions, net
       security,
       progress,
       signal: interruption.signal,
+      onResumable: (line) => {
+        hint = line;
+      },
     });
     directory = outcome.directory;
   } finally {

@@ -12,3 +12,14 @@ export function expectedWork(dataset: Pick<FederatedDataset, 'expectedWork'>, lo
   const passes = steps === undefined ? (epochs ?? 1) : (steps * Math.min(batchSize, work.examples)) / work.examples;
   return passes * work.pass;
 }
+
+/** Local steps of a client, without loading its data; undefined when they depend on examples that the data set does not state. */
+export function expectedSteps(
+  dataset: Pick<FederatedDataset, 'expectedWork'>,
+  { steps, epochs = 1, batchSize }: LocalConfig,
+  id: number,
+): number | undefined {
+  if (steps !== undefined) return steps;
+  const work = dataset.expectedWork?.(id);
+  return work === undefined ? undefined : epochs * Math.ceil(work.examples / batchSize);
+}

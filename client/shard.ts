@@ -31,6 +31,8 @@ export interface ShardResult {
   /** Sum of the clients' mean training losses. */
   readonly lossSum: number;
   readonly examples: number;
+  /** How often their local steps skipped a target that does not fit into its frames. */
+  readonly infeasibleTargets: number;
   /** Per layer: sum of the delta norms before clipping. */
   readonly deltaNormSums: Float64Array;
   /** Per layer: how many clients were clipped. */
@@ -45,7 +47,12 @@ export interface ClientTrainer {
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
-  ): Promise<{ readonly delta: Float32Array; readonly loss: number; readonly seconds?: number }>;
+  ): Promise<{
+    readonly delta: Float32Array;
+    readonly loss: number;
+    readonly infeasibleTargets?: number;
+    readonly seconds?: number;
+  }>;
 }
 
 /** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
@@ -109,6 +116,7 @@ export async function trainShard(
   let rejectedNonFinite = 0;
   let lossSum = 0;
   let examples = 0;
+  let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
   for (const id of clientIds) {
     await setImmediate();
@@ -118,7 +126,7 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const { batch, delta, loss, data, training } = await trainClient(context, round, parameters, id);
+    const { batch, delta, loss, infeasible, data, training } = await trainClient(context, round, parameters, id);
     seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
@@ -132,13 +140,24 @@ export async function trainShard(
     contributed += 1;
     lossSum += onGrid(loss);
     examples += batch.count;
+    infeasibleTargets += infeasible;
     for (let layer = 0; layer < layers; layer += 1) {
       deltaNormSums[layer] += onGrid(outcome.norms[layer]);
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
   }
   seconds.total = (performance.now() - started) / 1000;
-  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+  return {
+    sum,
+    contributed,
+    rejectedNonFinite,
+    lossSum,
+    examples,
+    infeasibleTargets,
+    deltaNormSums,
+    clippedCounts,
+    seconds,
+  };
 }
 
 /** An error names its client: it would come again on every worker, and ends the run. */
@@ -147,14 +166,22 @@ async function trainClient(
   round: number,
   parameters: Float32Array,
   id: number,
-): Promise<{ batch: ExampleBatch; delta: Float32Array; loss: number; data: number; training: number }> {
+): Promise<{
+  batch: ExampleBatch;
+  delta: Float32Array;
+  loss: number;
+  infeasible: number;
+  data: number;
+  training: number;
+}> {
   try {
     const opening = performance.now();
     const batch = dataset.client(id);
     const data = (performance.now() - opening) / 1000;
     const random = namedStream(seed, 'client-batches', round, id);
-    const { delta, loss, seconds = 0 } = await trainer.train(parameters, batch, local, random);
-    return { batch, delta, loss, data, training: seconds };
+    const trained = await trainer.train(parameters, batch, local, random);
+    const { delta, loss, infeasibleTargets: infeasible = 0, seconds: training = 0 } = trained;
+    return { batch, delta, loss, infeasible, data, training };
   } catch (error) {
     const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
     throw error instanceof DataError

@@ -14,6 +14,8 @@ export interface LocalResult {
   /** Mean loss over the local steps. */
   readonly loss: number;
   readonly steps: number;
+  /** How often a step met a CTC target that does not fit into its frames, and skipped it. */
+  readonly infeasibleTargets: number;
   /** Wall-clock seconds inside onnxruntime. */
   readonly seconds: number;
 }
@@ -37,7 +39,9 @@ export class LocalTrainer {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
-    this.outputs = [...layout.layers.map(({ name }) => trainingNames.updated(name)), trainingNames.losses];
+    const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
+    const updated = layout.layers.map(({ name }) => trainingNames.updated(name));
+    this.outputs = [...updated, trainingNames.losses, ...counted];
   }
 
   /** @throws ModelError when the runtime cannot load the training graph */
@@ -58,7 +62,7 @@ export class LocalTrainer {
 
   /**
    * Local training of one client from the given parameters, which are not changed.
-   * @param random draws the mini-batches
+   * @param random draws the mini-batches, then the seed of dropout masks
    * @throws ModelError when the model cannot run on the examples
    */
   async train(
@@ -75,6 +79,11 @@ export class LocalTrainer {
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.maxGradientNorm]: scalar(settings.maxGradientNorm ?? unclipped),
     };
+    if (this.session.inputNames.includes(trainingNames.dropoutSeed)) {
+      // After the mini-batches, so that these are the same with dropout and without.
+      const seed = Uint32Array.of(random.int32(), random.int32());
+      feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', seed, [2]);
+    }
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
     const started = performance.now();
     const results = await this.session.run(feeds, this.outputs).catch((cause: unknown) => {
@@ -88,7 +97,9 @@ export class LocalTrainer {
     }
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
-    return { delta: this.delta, loss, steps: losses.length, seconds };
+    const infeasible = results[trainingNames.infeasible]?.data as Float32Array | undefined;
+    const infeasibleTargets = infeasible?.reduce((sum, each) => sum + each, 0) ?? 0;
+    return { delta: this.delta, loss, steps: losses.length, infeasibleTargets, seconds };
   }
 
   /** Views, so that parameters that change in place between calls are seen as they are. */

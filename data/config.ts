@@ -108,11 +108,27 @@ export const syntheticImagesConfig = z.strictObject({
 });
 export type SyntheticImagesConfig = z.infer<typeof syntheticImagesConfig>;
 
+/** Arrays of your own: NumPy files with one row per example. */
+export const npyConfig = z.strictObject({
+  kind: z.literal('npy'),
+  path: path.describe(
+    'folder with train/ and test/, each holding one .npy file per field; train/user.npy says whose an example is',
+  ),
+  alphabet: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('the symbols 1, 2, … of targets; with it, features and targets are transcribed speech'),
+  population: statedPopulation,
+});
+export type NpyConfig = z.infer<typeof npyConfig>;
+
 /** The `data` section of a run's configuration. Paths are absolute or relative to the working directory. */
 export const dataConfig = z.discriminatedUnion('kind', [
   syntheticSpeechConfig,
   syntheticImagesConfig,
   fsddConfig,
   cifar10Config,
+  npyConfig,
 ]);
 export type DataConfig = z.infer<typeof dataConfig>;

@@ -2,6 +2,7 @@ import { Cifar10 } from './cifar10.ts';
 import type { DataConfig } from './config.ts';
 import type { FederatedDataset } from './dataset.ts';
 import { Fsdd } from './fsdd.ts';
+import { NpyArrays } from './npy-arrays.ts';
 import { SyntheticImages } from './synthetic-images.ts';
 import { SyntheticSpeech } from './synthetic-speech.ts';
 
@@ -20,5 +21,7 @@ export function openDataset(config: DataConfig, seed: number | string): Federate
       return new Fsdd(config);
     case 'cifar10':
       return new Cifar10(config, seed);
+    case 'npy':
+      return new NpyArrays(config);
   }
 }

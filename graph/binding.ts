@@ -1,78 +1,165 @@
 import { ModelError } from '../errors.ts';
 import type { Model, Value } from './ir.ts';
+import type { LossSpec } from './losses/spec.ts';
 
-/** What a model is trained to do; fixes which data fields exist and which loss is used. */
-export type Objective = 'classification' | 'transcription';
+/** What a model is trained to do; fixes which data fields exist and which loss is the default. */
+export type Objective = 'classification' | 'transcription' | 'tensors';
 
 /** How a model's inputs and outputs meet the fields of a data set. */
 export interface Binding {
   readonly objective: Objective;
+  /** Every field that the data has. */
+  readonly fields: readonly DataField[];
   /** Model input → data field. */
   readonly inputs: Readonly<Record<string, string>>;
-  readonly logits: string;
+  /** The output that the loss is taken of, or that is scored beside a loss of the model's own; undefined when there is none. */
+  readonly logits?: string;
   /** Transcription: the model's own output of frames per utterance; without one, lengths shrink as the time axis does. */
   readonly outputLengths?: string;
+  readonly loss: LossSpec;
+  /** The field that outputs are compared with; undefined for CTC, which has several, and for a loss of the model's own. */
+  readonly target?: string;
 }
 
-/** A field of the data set as it enters a compiled graph, the first dimension counting examples. */
+/** A field of the data set. */
 export interface DataField {
   readonly name: string;
   readonly dtype: 'float32' | 'int32';
+  /** Of one example. */
   readonly shape: readonly (number | string)[];
 }
 
-/** The data fields of an objective, with `examples` examples of at most `frames` frames and `symbols` target symbols. */
-export function dataFields(
-  objective: Objective,
-  examples: string,
-  inputShape: readonly (number | string)[],
-): DataField[] {
+export interface BindingOptions {
+  readonly loss?: LossSpec;
+  /** Objective `tensors`: the fields of the data. */
+  readonly fields?: readonly DataField[];
+}
+
+/** The fields that an objective fixes; `inputShape` is that of one image, or [frames, filters]. */
+function fixedFields(objective: Objective, inputShape: readonly (number | string)[]): DataField[] {
   if (objective === 'classification') {
     return [
-      { name: 'image', dtype: 'float32', shape: [examples, ...inputShape] },
-      { name: 'label', dtype: 'int32', shape: [examples] },
+      { name: 'image', dtype: 'float32', shape: inputShape },
+      { name: 'label', dtype: 'int32', shape: [] },
     ];
   }
   return [
-    { name: 'features', dtype: 'float32', shape: [examples, ...inputShape] },
-    { name: 'lengths', dtype: 'int32', shape: [examples] },
-    { name: 'targets', dtype: 'int32', shape: [examples, 'symbols'] },
-    { name: 'target_lengths', dtype: 'int32', shape: [examples] },
+    { name: 'features', dtype: 'float32', shape: inputShape },
+    { name: 'lengths', dtype: 'int32', shape: [] },
+    { name: 'targets', dtype: 'int32', shape: ['symbols'] },
+    { name: 'target_lengths', dtype: 'int32', shape: [] },
   ];
 }
 
 /**
- * Finds out how a model meets an objective: its floating-point input is the image or the features, an integer input the lengths; the
- * first floating-point output holds the logits, an integer output their lengths.
+ * Finds out how a model meets an objective. An input called like a data field is that field. Of the others, the floating-point one is the
+ * image or the features, an integer one the lengths; with `tensors`, all go by name. The first floating-point output holds the logits
+ * unless the loss names another, an integer output their lengths.
  * @throws ModelError that says what is missing
  */
-export function bindModel(model: Model, objective: Objective, source: string): Binding {
-  const { inputs, outputs } = model.graph;
-  const main = inputs.filter(({ dtype }) => dtype === 'float32');
-  const integers = inputs.filter(({ dtype }) => dtype === 'int64' || dtype === 'int32');
-  if (main.length !== 1)
-    throw new ModelError(`${source}: has ${main.length} floating-point inputs; dpfl needs one, for the examples`);
-  requireDynamicBatch(main[0]!, source);
-  const logits = outputs.find(({ dtype }) => dtype === 'float32');
-  if (!logits)
+export function bindModel(
+  model: Model,
+  objective: Objective,
+  source: string,
+  { loss, fields }: BindingOptions = {},
+): Binding {
+  const spec = loss ?? defaultLoss(objective, source);
+  const logits = logitsOf(model, spec, source);
+  if (objective === 'tensors') {
+    const given = fields ?? [];
+    const target = targetOf(spec, ['label', 'target'], given, source);
+    return { objective, fields: given, inputs: byName(model, given, source), logits, loss: spec, target };
+  }
+  const { inputs, main } = byType(model, objective, source);
+  const fixed = fixedFields(objective, main.shape.slice(1));
+  const target = objective === 'classification' ? targetOf(spec, ['label'], fixed, source) : undefined;
+  const outputLengths =
+    objective === 'transcription'
+      ? model.graph.outputs.find(({ dtype }) => dtype === 'int64' || dtype === 'int32')?.name
+      : undefined;
+  return { objective, fields: fixed, inputs, logits, outputLengths, loss: spec, target };
+}
+
+function targetOf(
+  spec: LossSpec,
+  usual: readonly string[],
+  fields: readonly DataField[],
+  source: string,
+): string | undefined {
+  if (spec.kind === 'ctc' || spec.kind === 'output') return undefined;
+  const candidates = spec.target === undefined ? usual : [spec.target];
+  const found = candidates.find((name) => fields.some((field) => field.name === name));
+  if (found !== undefined) return found;
+  const known = fields.map(({ name }) => name).join(', ');
+  throw new ModelError(
+    `${source}: loss.target: the data has no field '${candidates.join("' or '")}'; name one of its fields: ${known}`,
+  );
+}
+
+function defaultLoss(objective: Objective, source: string): LossSpec {
+  if (objective === 'classification') return { kind: 'cross-entropy' };
+  if (objective === 'transcription') return { kind: 'ctc' };
+  throw new ModelError(`${source}: data of your own has no loss by default; say which with loss.kind`);
+}
+
+function logitsOf({ graph }: Model, { kind, output }: LossSpec, source: string): string | undefined {
+  const floats = graph.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name);
+  if (floats.length === 0) {
     throw new ModelError(
       `${source}: has no floating-point output to train; export the model with its logits as output`,
     );
-  if (objective === 'classification') {
-    if (integers.length > 0)
-      throw new ModelError(`${source}: input '${integers[0]!.name}' has no counterpart in image data; remove it`);
-    return { objective, inputs: { [main[0]!.name]: 'image' }, logits: logits.name };
   }
+  if (output !== undefined && !floats.includes(output)) {
+    throw new ModelError(
+      `${source}: has no floating-point output '${output}', which loss.output names; its outputs are ${floats.join(', ')}`,
+    );
+  }
+  if (kind !== 'output') return output ?? floats[0];
+  if (output === undefined) throw new ModelError(`${source}: loss.output must name the output that holds the loss`);
+  return floats.find((name) => name !== output);
+}
+
+function byName({ graph }: Model, fields: readonly DataField[], source: string): Record<string, string> {
+  const names = fields.map(({ name }) => name);
+  return Object.fromEntries(
+    graph.inputs.map((input) => {
+      if (!names.includes(input.name)) {
+        throw new ModelError(
+          `${source}: input '${input.name}' has no counterpart in the data, which has ${names.join(', ')}; rename the one or the other`,
+        );
+      }
+      requireDynamicBatch(input, source);
+      return [input.name, input.name];
+    }),
+  );
+}
+
+function byType(
+  { graph }: Model,
+  objective: 'classification' | 'transcription',
+  source: string,
+): { readonly inputs: Record<string, string>; readonly main: Value } {
+  const field = objective === 'classification' ? 'image' : 'features';
+  const known = new Set(fixedFields(objective, []).map(({ name }) => name));
+  const named = graph.inputs.filter(({ name }) => known.has(name));
+  const others = graph.inputs.filter(({ name }) => !known.has(name));
+  const taken = named.find(({ name }) => name === field);
+  const floats = [...(taken ? [taken] : []), ...others.filter(({ dtype }) => dtype === 'float32')];
+  const integers = others.filter(({ dtype }) => dtype === 'int64' || dtype === 'int32');
+  const [main] = floats;
+  if (!main || floats.length > 1)
+    throw new ModelError(`${source}: has ${floats.length} floating-point inputs; dpfl needs one, for the examples`);
+  requireDynamicBatch(main, source);
+  if (objective === 'classification' && integers.length > 0)
+    throw new ModelError(`${source}: input '${integers[0]!.name}' has no counterpart in image data; remove it`);
   if (integers.length > 1)
     throw new ModelError(`${source}: has ${integers.length} integer inputs; speech data can fill one, the lengths`);
-  const lengths = integers.map(({ name }) => [name, 'lengths'] as const);
-  const outputLengths = outputs.find(({ dtype }) => dtype === 'int64' || dtype === 'int32')?.name;
-  return {
-    objective,
-    inputs: { [main[0]!.name]: 'features', ...Object.fromEntries(lengths) },
-    logits: logits.name,
-    outputLengths,
-  };
+  const inputs = Object.fromEntries([
+    ...named.map(({ name }) => [name, name] as const),
+    [main.name, field],
+    ...integers.map(({ name }) => [name, 'lengths'] as const),
+  ]);
+  return { inputs, main };
 }
 
 function requireDynamicBatch(input: Value, source: string): void {

@@ -1,8 +1,9 @@
 import { ModelError } from '../errors.ts';
 import type { LayerSpec } from '../params/layout.ts';
-import { type Binding, type DataField, dataFields } from './binding.ts';
+import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
 import { differentiate } from './differentiate.ts';
+import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
@@ -19,7 +20,10 @@ export interface Artifact {
 /** One run of it is a client's whole local training; see `compileTraining` for its inputs and outputs. */
 export type TrainingArtifact = Artifact;
 
-/** Inputs: each layer by name, each data field by name. Outputs: `logits`, `loss`, and for transcription `output_lengths`. */
+/**
+ * Inputs: each layer by name, each data field by name. Outputs: `logits` (unless the model gives nothing but its loss), `loss`, and for
+ * transcription `output_lengths`, for CTC `infeasible` (targets that do not fit into their frames).
+ */
 export type ForwardArtifact = Artifact;
 
 /** Names of the inputs and outputs of a compiled training graph. */
@@ -33,6 +37,8 @@ export const trainingNames = {
   maxGradientNorm: 'max_gradient_norm',
   losses: 'losses',
   gradientNorms: 'gradient_norms',
+  infeasible: 'infeasible_targets',
+  dropoutSeed: 'dropout/seed',
 } as const;
 
 /**
@@ -41,7 +47,9 @@ export const trainingNames = {
  *
  * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 (example indices, batch after
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
- * Outputs: each updated layer, `losses` [steps], `gradient_norms` [steps] (before clipping).
+ * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
+ * Outputs: each updated layer, `losses` [steps], `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps]
+ * (how many targets did not fit into their frames, and were skipped).
  * @throws ModelError when the model cannot be differentiated
  */
 export function compileTraining(model: Model, binding: Binding): TrainingArtifact {
@@ -50,25 +58,23 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
     throw new ModelError('the model has no float32 weights to train; keep weights as initializers when exporting');
   const b = new GraphBuilder();
   const carried = layers.map(({ name, shape }) => b.input(trainingNames.layer(name), 'float32', shape));
-  const fields = fieldsOf(model, binding, 'examples');
+  const fields = fieldsOf(binding, 'examples');
   for (const { name, dtype, shape } of fields) b.input(trainingNames.field(name), dtype, shape);
   b.input(trainingNames.order, 'int64', ['visits']);
   b.input(trainingNames.offsets, 'int64', ['steps_and_one']);
   b.input(trainingNames.learningRate, 'float32', []);
   b.input(trainingNames.maxGradientNorm, 'float32', []);
+  if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
   const body = writeStep(b, model, binding, layers, fields);
+  const { losses, gradientNorms, infeasible } = trainingNames;
+  const perStep = binding.loss.kind === 'ctc' ? [losses, gradientNorms, infeasible] : [losses, gradientNorms];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
   b.control('Loop', [steps, always, ...carried], { body: { kind: 'graph', value: body } }, [
     ...layers.map(({ name, shape }) => ({ name: trainingNames.updated(name), dtype: 'float32' as const, shape })),
-    { name: trainingNames.losses, dtype: 'float32', shape: ['steps'] },
-    { name: trainingNames.gradientNorms, dtype: 'float32', shape: ['steps'] },
+    ...perStep.map((name) => ({ name, dtype: 'float32' as const, shape: ['steps'] })),
   ]);
-  const outputs = [
-    ...layers.map(({ name }) => trainingNames.updated(name)),
-    trainingNames.losses,
-    trainingNames.gradientNorms,
-  ];
+  const outputs = [...layers.map(({ name }) => trainingNames.updated(name)), ...perStep];
   optimise(b, outputs);
   return { onnx: exportGraph(b.build('local_training', outputs)), layers };
 }
@@ -86,12 +92,18 @@ function writeStep(
   const condition = b.input('loop/continue', 'bool', []);
   // Under a prefix of their own: a user's layer may be called `learning_rate`.
   const weights = new Map(layers.map(({ name, shape }) => [name, b.input(`weights/${name}`, 'float32', shape)]));
-  const batch = b.within('batch', () => writeBatch(b, step, fields));
-  const { nodes, loss, logits, logitsGradient } = writeForwardAndLoss(b, model, binding, batch, weights);
-  const gradients = differentiate(b, nodes, new Map([[logits, logitsGradient]]), new Set(weights.values()));
+  const padded = binding.objective === 'transcription';
+  const batch = b.within('batch', () => writeBatch(b, step, fields, padded));
+  const dropouts = activeDropouts(model).length;
+  const dropout =
+    dropouts > 0
+      ? b.within('dropout', () => DropoutDraws.write(b, trainingNames.dropoutSeed, step, dropouts))
+      : undefined;
+  const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch, weights, dropout);
+  const gradients = differentiate(b, nodes, seeds, new Set(weights.values()));
   const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
   const outputs = b.within('next', () =>
-    [condition, ...updated, loss, norm].map((value) =>
+    [condition, ...updated, loss, norm, ...(infeasible ? [infeasible] : [])].map((value) =>
       b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
     ),
   );
@@ -99,8 +111,8 @@ function writeStep(
   return b.build('local_step', outputs);
 }
 
-/** Cuts the step's mini-batch out of the client's data; sequences are cut to the longest of the batch. */
-function writeBatch(b: GraphBuilder, step: string, fields: readonly DataField[]): Map<string, string> {
+/** Cuts the step's mini-batch out of the client's data; padded sequences are cut to the longest of the batch. */
+function writeBatch(b: GraphBuilder, step: string, fields: readonly DataField[], padded: boolean): Map<string, string> {
   const offset = (index: string) => b.op('Gather', [trainingNames.offsets, index], { axis: int(0) });
   const start = b.op('Unsqueeze', [step, b.axes([0])]);
   const chosen = b.op('Slice', [
@@ -117,12 +129,11 @@ function writeBatch(b: GraphBuilder, step: string, fields: readonly DataField[])
     ['features', 'lengths'],
     ['targets', 'target_lengths'],
   ] as const;
-  for (const [sequence, lengths] of sequences) {
-    const padded = rows.get(sequence);
-    if (!padded) continue;
+  for (const [sequence, lengths] of padded ? sequences : []) {
+    const whole = rows.get(sequence)!;
     const longest = b.op('Cast', [b.op('ReduceMax', [rows.get(lengths)!, b.axes([0])])], { to: int(7) });
-    const cut = b.op('Slice', [padded, b.axes([0]), longest, b.axes([1])]);
-    b.declare(cut, b.type(padded));
+    const cut = b.op('Slice', [whole, b.axes([0]), longest, b.axes([1])]);
+    b.declare(cut, b.type(whole));
     rows.set(sequence, cut);
   }
   return rows;
@@ -134,20 +145,25 @@ export function compileForward(model: Model, binding: Binding): ForwardArtifact 
   const b = new GraphBuilder();
   const weights = new Map(layers.map(({ name, shape }) => [name, b.input(name, 'float32', shape)]));
   const fields = new Map(
-    fieldsOf(model, binding, 'batch').map(({ name, dtype, shape }) => [name, b.input(name, dtype, shape)]),
+    fieldsOf(binding, 'batch').map(({ name, dtype, shape }) => [name, b.input(name, dtype, shape)]),
   );
-  const { logits, loss, outputLengths } = writeForwardAndLoss(b, model, binding, fields, weights);
+  const { logits, loss, outputLengths, infeasible } = writeForwardAndLoss(b, model, binding, fields, weights);
+  const named = (name: string, value: string | undefined) =>
+    value === undefined ? [] : [b.op('Identity', [value], {}, { outputNames: [name] })];
+  // What a model gives beside a loss of its own is scored if it has the form of logits.
+  const rank = binding.objective === 'transcription' ? 3 : 2;
+  const scored = binding.loss.kind !== 'output' || (logits !== undefined && b.rank(logits) === rank);
   const outputs = [
-    b.op('Identity', [logits], {}, { outputNames: ['logits'] }),
-    b.op('Identity', [loss], {}, { outputNames: ['loss'] }),
+    ...named('logits', scored ? logits : undefined),
+    ...named('loss', loss),
     ...(outputLengths ? [b.op('Cast', [outputLengths], { to: int(6) }, { outputNames: ['output_lengths'] })] : []),
+    ...named('infeasible', infeasible),
   ];
   optimise(b, outputs);
   return { onnx: exportGraph(b.build('forward', outputs)), layers };
 }
 
-function fieldsOf(model: Model, binding: Binding, examples: string): DataField[] {
-  const main = Object.entries(binding.inputs).find(([, field]) => field === 'image' || field === 'features')!;
-  const shape = model.graph.inputs.find(({ name }) => name === main[0])!.shape;
-  return dataFields(binding.objective, examples, shape.slice(1));
+/** The data fields as a graph holds them, the first dimension counting examples. */
+function fieldsOf({ fields }: Binding, examples: string): DataField[] {
+  return fields.map((field) => ({ ...field, shape: [examples, ...field.shape] }));
 }

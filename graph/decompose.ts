@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { add, div, mul, scale, sub } from './gradients/rule.ts';
 import { float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from './ir.ts';
+import { dataTypeCode } from './onnx/tensor.ts';
 
 /** An operator that is written as several simpler ones on import, so that it needs no gradient rule of its own. */
 interface Decomposition {
@@ -97,7 +98,14 @@ const decompositions: Readonly<Record<string, Decomposition>> = {
     problem: batchStatisticsProblem,
     write: frozenBatchNormalization,
   },
-  Dropout: { into: 'nothing: dropout is off', write: (b, _, inputs) => b.op('Identity', [inputs[0]!]) },
+  CastLike: {
+    into: 'a Cast',
+    write: (b, _, inputs) => b.op('Cast', [inputs[0]!], { to: int(dataTypeCode(b.type(inputs[1]!).dtype)) }),
+  },
+  Dropout: {
+    into: 'a mask from the client’s random stream in training, nothing in evaluation',
+    write: (b, _, inputs) => b.op('Identity', [inputs[0]!]),
+  },
   GroupNormalization: { into: 'reductions and arithmetic', write: groupNormalization },
   InstanceNormalization: { into: 'reductions and arithmetic', write: instanceNormalization },
   RMSNormalization: { into: 'reductions and arithmetic', write: rmsNormalization },

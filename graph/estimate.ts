@@ -78,6 +78,7 @@ const elementBytes: Readonly<Record<DataType, number>> = {
   float16: 2,
   int64: 8,
   int32: 4,
+  uint32: 4,
   bool: 1,
   uint8: 1,
   int8: 1,

@@ -1,6 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { decompositionOf } from './decompose.ts';
+import { type DropoutDraws, dropoutRatio } from './dropout.ts';
 import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
@@ -14,6 +15,7 @@ import {
   type Node,
 } from './ir.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
+import { isSequenceOperator, writeSequence } from './sequences.ts';
 import { hasShapeRule } from './shapes/infer.ts';
 
 /** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
@@ -42,15 +44,26 @@ export const oldestOpset = 11;
  * Writes the nodes of a model into a builder in canonical (opset 21) form.
  * @param names what the model's inputs and weights are called in the builder; filled with the names of every other value
  * @returns the written nodes, for differentiation
+ * @param dropout where masks come from in training; without it, dropout is off
  * @throws ModelError that lists every node with an operator dpfl does not know
  */
-export function writeForward(b: GraphBuilder, model: Model, names: Map<string, string>): readonly Node[] {
+export function writeForward(
+  b: GraphBuilder,
+  model: Model,
+  names: Map<string, string>,
+  dropout?: DropoutDraws,
+): readonly Node[] {
   refuseUnknown(model);
   for (const [name, tensor] of model.graph.constants) {
     if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
   }
   const first = b.nodes.length;
+  const sequences = new Map<string, readonly string[]>();
   for (const node of model.graph.nodes) {
+    if (isSequenceOperator(node.op)) {
+      writeSequence(b, node, names, sequences);
+      continue;
+    }
     const { attributes, inputs } = canonical(b, node, names);
     if (model.opset < 13 && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
       names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
@@ -59,6 +72,14 @@ export function writeForward(b: GraphBuilder, model: Model, names: Map<string, s
     const joined = node.op === 'Concat' ? joinedConstants(b, inputs) : undefined;
     if (joined) {
       names.set(node.outputs[0]!, joined);
+      continue;
+    }
+    const ratio = dropout && node.op === 'Dropout' ? dropoutRatio(node, model) : 0;
+    if (dropout && ratio > 0) {
+      names.set(
+        node.outputs[0]!,
+        b.within(node.name, () => dropout.apply(b, inputs[0]!, ratio)),
+      );
       continue;
     }
     const decomposition = decompositionOf(node.op);
@@ -147,7 +168,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
     const decomposition = decompositionOf(node.op);
     const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
     if (problem) return [{ node, problem }];
-    if (decomposition) return [];
+    if (decomposition || isSequenceOperator(node.op)) return [];
     if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
     if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
     return [];

@@ -3,7 +3,17 @@
  * Values are named; a name has one producer (an input, a constant or a node output).
  */
 
-export type DataType = 'float32' | 'float64' | 'float16' | 'int64' | 'int32' | 'bool' | 'uint8' | 'int8' | 'string';
+export type DataType =
+  | 'float32'
+  | 'float64'
+  | 'float16'
+  | 'int64'
+  | 'int32'
+  | 'uint32'
+  | 'bool'
+  | 'uint8'
+  | 'int8'
+  | 'string';
 
 /** A size known at compile time, or an expression over the model's symbolic dimensions, such as `batch` or `floor((frames-1)/4)`. */
 export type Dim = number | string;
@@ -22,6 +32,7 @@ export type TensorArray =
   | Float64Array
   | BigInt64Array
   | Int32Array
+  | Uint32Array
   | Uint16Array
   | Uint8Array
   | Int8Array;
@@ -111,6 +122,10 @@ export function float32Tensor(dims: readonly number[], data: ArrayLike<number>):
 /** Whether a tensor is float32 and all its elements are `value`. */
 export function isFilled(tensor: Tensor | undefined, value: number): boolean {
   return tensor?.dtype === 'float32' && (tensor.data as Float32Array).every((element) => element === value);
+}
+
+export function uint32Tensor(dims: readonly number[], data: ArrayLike<number>): Tensor {
+  return { dtype: 'uint32', dims, data: Uint32Array.from(data) };
 }
 
 export function int64Tensor(dims: readonly number[], data: readonly number[]): Tensor {

@@ -15,13 +15,16 @@ export function buildModel(config: ModelConfig, task: Task, seed: number | strin
   if (config.kind === 'onnx') return readModelFile(config.path);
   if (config.kind === 'cnn' || config.kind === 'mlp') {
     if (task.kind !== 'classification')
-      throw new ConfigError(
-        `model.kind: '${config.kind}' classifies images, but the data is speech; use 'transformer-ctc'`,
-      );
+      throw new ConfigError(`model.kind: '${config.kind}' classifies images, but the data is ${what(task)}`);
     const images = { imageShape: task.imageShape, classes: task.classes.length };
     return config.kind === 'cnn' ? buildCnn({ ...config, ...images }, seed) : buildMlp({ ...config, ...images }, seed);
   }
   if (task.kind !== 'transcription')
-    throw new ConfigError(`model.kind: 'transformer-ctc' transcribes speech, but the data is images; use 'cnn'`);
+    throw new ConfigError(`model.kind: 'transformer-ctc' transcribes speech, but the data is ${what(task)}`);
   return buildTransformerCtc({ ...config, filters: task.filters, vocabulary: task.alphabet.length + 1 }, seed);
+}
+
+function what({ kind }: Task): string {
+  if (kind === 'transcription') return "speech; use 'transformer-ctc'";
+  return kind === 'classification' ? "images; use 'cnn'" : "tensors of your own; use 'onnx'";
 }

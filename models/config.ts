@@ -11,6 +11,13 @@ const transformerCtc = z
     width: positive.default(64).describe('model width; a multiple of heads'),
     heads: positive.default(4).describe('attention heads'),
     mlp: positive.default(256).describe('hidden width of the MLP'),
+    dropout: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe('dropped part of features, attention weights, activations and branches, in training'),
+    layerDrop: z.number().min(0).lt(1).default(0).describe('probability of skipping a whole block in a local step'),
   })
   .describe('encoder-only transformer with CTC; input filters and vocabulary come from the data');
 
@@ -70,9 +77,65 @@ export const trainConfig = z
   })
   .describe('which layers are trained; the others are constants: no gradient, not clipped, sent or noised');
 
+const output = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('output of the model that the loss is taken of (default: its first floating-point one)');
+const target = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('field of the data to be predicted (default: what the data fixes; label or target in arrays of your own)');
+
+const crossEntropyLoss = z
+  .strictObject({
+    kind: z.literal('cross-entropy'),
+    labelSmoothing: z.number().min(0).lt(1).default(0).describe('part of each target spread evenly over all classes'),
+    classWeights: z
+      .array(z.number().min(0))
+      .min(2)
+      .refine((weights) => weights.some((weight) => weight > 0), 'at least one class needs a weight above 0')
+      .optional()
+      .describe('one weight per class (default: all alike); the mean is weighted with those of the labels'),
+    output,
+    target,
+  })
+  .describe('softmax cross-entropy over classes, with the options of PyTorch');
+
+const ctcLoss = z
+  .strictObject({
+    kind: z.literal('ctc'),
+    blank: z.int().min(0).default(0).describe('position of the blank among the symbols of the model'),
+    output,
+  })
+  .describe('CTC on transcriptions; targets that do not fit into their frames are skipped and counted');
+
+const mseLoss = z
+  .strictObject({ kind: z.literal('mse'), output, target })
+  .describe('mean squared error; of class labels, against one-hot vectors');
+
+const bceLoss = z
+  .strictObject({ kind: z.literal('bce'), output, target })
+  .describe('binary cross-entropy with logits, one per label; of class labels, against one-hot vectors');
+
+const ownLoss = z
+  .strictObject({
+    kind: z.literal('output'),
+    output: z.string().min(1).describe('scalar output of the model that holds its loss, a mean over the batch'),
+  })
+  .describe('a loss that your model computes itself, from inputs called like the fields of the data');
+
+/** The `loss` section of a run configuration. */
+export const lossConfig = z
+  .discriminatedUnion('kind', [crossEntropyLoss, ctcLoss, mseLoss, bceLoss, ownLoss])
+  .describe('what is minimised; default: cross-entropy for classes, ctc for transcriptions');
+
 export type TrainConfig = z.infer<typeof trainConfig>;
 export type ModelConfig = z.infer<typeof modelConfig>;
-export type TransformerCtcSettings = z.infer<typeof transformerCtc> & {
+export type TransformerCtcSettings = Omit<z.infer<typeof transformerCtc>, 'dropout' | 'layerDrop'> & {
+  readonly dropout?: number;
+  readonly layerDrop?: number;
   readonly filters: number;
   readonly vocabulary: number;
 };

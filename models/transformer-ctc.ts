@@ -50,7 +50,8 @@ export function buildTransformerCtc(settings: TransformerCtcSettings, seed: numb
     { name: 'frontend.gelu' },
   );
   const positions = countFrames(b, frontend);
-  let x = b.op('Add', [frontend, sinusoids(b, positions, width)], {}, { name: 'frontend.positions' });
+  const placed = b.op('Add', [frontend, sinusoids(b, positions, width)], {}, { name: 'frontend.positions' });
+  let x = network.dropout('frontend.dropout', placed, settings.dropout ?? 0);
 
   const padding = b.op('GreaterOrEqual', [positions, b.op('Unsqueeze', [outputLengths, b.axes([1])])]);
   const mask = b.op(
@@ -94,17 +95,35 @@ class Network {
   }
 
   /** x + attention(ln1(x)), then + mlp(ln2(·)). */
-  block(name: string, x: string, mask: string, { width, heads, mlp }: TransformerCtcSettings): string {
+  block(name: string, x: string, mask: string, settings: TransformerCtcSettings): string {
     const { b } = this;
-    const attended = this.attention(name, this.layerNorm(`${name}.ln1`, x, width), mask, width, heads);
-    const between = b.op('Add', [x, attended], {}, { name: `${name}.attention` });
+    const { width, mlp, dropout = 0, layerDrop = 0 } = settings;
+    // Both branches go or stay together. Scaled like dropout, so that evaluation has the mean over skipping and not skipping.
+    const gate =
+      layerDrop > 0 ? this.dropout(`${name}.layer_drop`, b.constant(float32Tensor([1], [1])), layerDrop) : '';
+    const branch = (branchName: string, value: string) => {
+      const dropped = this.dropout(`${branchName}.dropout`, value, dropout);
+      return gate === '' ? dropped : b.op('Mul', [dropped, gate], {}, { name: `${branchName}.gate` });
+    };
+    const attended = this.attention(name, this.layerNorm(`${name}.ln1`, x, width), mask, settings);
+    const between = b.op('Add', [x, branch(`${name}.attention`, attended)], {}, { name: `${name}.attention` });
     const hidden = this.linear(`${name}.w1`, this.layerNorm(`${name}.ln2`, between, width), width, mlp);
     const activated = b.op('Gelu', [hidden], {}, { name: `${name}.gelu` });
-    return b.op('Add', [between, this.linear(`${name}.w2`, activated, mlp, width)], {}, { name: `${name}.mlp` });
+    const active = this.dropout(`${name}.gelu.dropout`, activated, dropout);
+    const product = this.linear(`${name}.w2`, active, mlp, width);
+    return b.op('Add', [between, branch(`${name}.mlp`, product)], {}, { name: `${name}.mlp` });
   }
 
-  private attention(name: string, x: string, mask: string, width: number, heads: number): string {
+  /** Dropout in training; nothing is written for a ratio of 0. */
+  dropout(name: string, x: string, ratio: number): string {
+    if (ratio === 0) return x;
+    const training = this.b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
+    return this.b.op('Dropout', [x, this.b.scalar(ratio), training], {}, { name });
+  }
+
+  private attention(name: string, x: string, mask: string, settings: TransformerCtcSettings): string {
     const { b } = this;
+    const { width, heads, dropout = 0 } = settings;
     const size = width / heads;
     const joined = b.reshape(this.linear(`${name}.wqkv`, x, width, 3 * width), [0, 0, 3 * heads, size]);
     // One transpose for the three: [batch, 3 · heads, frames, size].
@@ -124,7 +143,8 @@ class Network {
       { name: `${name}.masked` },
     );
     const weights = b.op('Softmax', [scores], { axis: int(-1) }, { name: `${name}.softmax` });
-    const mixed = b.op('MatMul', [weights, value!], {}, { name: `${name}.mixed` });
+    const used = this.dropout(`${name}.softmax.dropout`, weights, dropout);
+    const mixed = b.op('MatMul', [used, value!], {}, { name: `${name}.mixed` });
     const merged = b.reshape(b.op('Transpose', [mixed], { perm: ints([0, 2, 1, 3]) }), [0, 0, width]);
     return this.linear(`${name}.wf`, merged, width, width);
   }

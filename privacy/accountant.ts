@@ -23,6 +23,14 @@ export type Support =
   /** `event` says which part is not supported, by its path. */
   | { readonly supported: false; readonly event: string };
 
+/** A bound on δ at a given ε. */
+export interface DeltaStatement {
+  readonly epsilon: number;
+  /** Upper bound, in [0, 1]. */
+  readonly delta: number;
+  readonly accountant: string;
+}
+
 /** Prices privacy events. A pure function of the ledger: the same entries always give the same epsilon. */
 export interface PrivacyAccountant {
   readonly name: string;
@@ -37,6 +45,8 @@ export interface PrivacyAccountant {
    * @throws PrivacyError when an event is not supported, entries differ in adjacency, or delta is not in (0, 1)
    */
   epsilon(spent: PrivacyEvent | readonly LedgerEntry[], delta: number, adjacency?: Adjacency): EpsilonStatement;
+  /** Upper bound on δ at a given ε; otherwise as `epsilon`. */
+  delta(spent: PrivacyEvent | readonly LedgerEntry[], epsilon: number, adjacency?: Adjacency): DeltaStatement;
   /** An empty running total, for epsilon after every round at constant cost. */
   start(adjacency?: Adjacency): RunningTotal;
 }
@@ -71,4 +81,6 @@ export interface RunningTotal {
   add(event: PrivacyEvent): void;
   /** @throws PrivacyError when delta is not in (0, 1) */
   epsilon(delta: number): EpsilonStatement;
+  /** @throws PrivacyError when epsilon is negative */
+  delta(epsilon: number): DeltaStatement;
 }

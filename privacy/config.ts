@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
+import type { AdaptiveSettings } from './adaptive-clipping.ts';
 import type { ClippingSpec } from './clipping.ts';
 import { type NoiseConventions, noiseConventions } from './conventions.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type PrivacyEvent,
   poissonSampled,
 } from './events.ts';
-import { mechanismProblems, noiseGroup } from './mechanism-config.ts';
+import { adaptiveClipping, mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
 import type { NoiseGroup } from './noise-groups.ts';
 import { samplingRate } from './sampling.ts';
@@ -40,6 +41,7 @@ const clipping = z.discriminatedUnion('mode', [
         'one norm for the whole delta, or per layer: equal shares, or shares by layer size; l1: the L1 norm of the whole, for mechanism laplace',
       ),
     bound: positive.describe('clipping bound C on the norm of a client’s delta'),
+    adaptive: adaptiveClipping.optional().describe('bounds that follow a quantile of the norms, from this bound on'),
   }),
   z.strictObject({
     mode: z.literal('none').describe('no clipping; only with mechanism: none'),
@@ -137,7 +139,9 @@ export interface ResolvedPrivacy {
   readonly adjacency: Adjacency;
   readonly population: number;
   readonly expectedCohort: number;
-  /** q = S / K */
+  /** Clients that a round is expected to sample: S, or more with over-selection. */
+  readonly sampledCohort: number;
+  /** q = sampled cohort / K */
   readonly samplingRate: number;
   /** The noise in the three conventions of `conventions.ts`; all null without noise. */
   readonly noiseMultiplier: number | null;
@@ -145,6 +149,8 @@ export interface ResolvedPrivacy {
   readonly sigmaClient: number | null;
   /** Standard deviation on the sum of clipped deltas, in units of the parameters: z·C, √2·z·C for laplace; null without noise. */
   readonly standardDeviation: number | null;
+  /** How the clipping bound moves; undefined when it stays. */
+  readonly adaptive: AdaptiveSettings | undefined;
   /** Layers with noise of their own; undefined when all have the same. */
   readonly noiseGroups: readonly NoiseGroup[] | undefined;
   readonly delta: number;
@@ -155,15 +161,16 @@ export interface ResolvedPrivacy {
 }
 
 /**
- * Ties the privacy section to the cohort and the population of the run.
+ * Ties the privacy section to the cohort and the population of the run. `sampledCohort` is what over-selection makes of the expected
+ * cohort S: it decides the sampling rate, while noise and divisor go by S.
  * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
  */
 export function resolvePrivacy(
   config: PrivacyConfig,
-  scale: { readonly expectedCohort: number; readonly population: number },
+  scale: { readonly expectedCohort: number; readonly population: number; readonly sampledCohort?: number },
 ): ResolvedPrivacy {
-  const { expectedCohort, population } = scale;
-  const rate = samplingRate(expectedCohort, population);
+  const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
+  const rate = samplingRate(sampledCohort, population);
   const common = {
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
@@ -172,7 +179,9 @@ export function resolvePrivacy(
     adjacency: config.noisePlacement === 'local' ? ('replace-one-user' as const) : ADD_OR_REMOVE,
     population,
     expectedCohort,
+    sampledCohort,
     samplingRate: rate,
+    adaptive: adaptiveSettings(config.clipping, expectedCohort),
     noiseGroups: config.noiseGroups,
     delta: config.delta,
   };
@@ -209,6 +218,12 @@ export function resolvePrivacy(
     roundEvent: roundEvent(config, rate, noise),
     warnings,
   };
+}
+
+function adaptiveSettings(clipping: PrivacyConfig['clipping'], expectedCohort: number): AdaptiveSettings | undefined {
+  if (clipping.mode === 'none' || clipping.adaptive === undefined) return undefined;
+  // The default of Andrew et al. 2021, §3.1.
+  return { countNoise: expectedCohort / 20, ...clipping.adaptive };
 }
 
 function roundEvent(

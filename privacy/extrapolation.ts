@@ -8,6 +8,8 @@ export interface SimulatedRun {
   readonly noiseMultiplier: number;
   readonly expectedCohort: number;
   readonly population: number;
+  /** Clients sampled per client expected, at least 1: the deployment is taken to over-select likewise. Default 1. */
+  readonly overSelection?: number;
   /** Number of central steps T. */
   readonly rounds: number;
   readonly delta: number;
@@ -47,8 +49,9 @@ export function extrapolate(
   target: ExtrapolationTarget,
   accountant: PrivacyAccountant = new RdpAccountant(),
 ): ExtrapolatedEpsilon {
-  samplingRate(run.expectedCohort, run.population);
-  const rate = samplingRate(target.expectedCohort, target.population);
+  const { overSelection = 1 } = run;
+  samplingRate(run.expectedCohort * overSelection, run.population);
+  const rate = samplingRate(target.expectedCohort * overSelection, target.population);
   const noiseMultiplier = (run.noiseMultiplier * target.expectedCohort) / run.expectedCohort;
   const event = selfComposed(poissonSampled(rate, gaussian(noiseMultiplier)), run.rounds);
   return {

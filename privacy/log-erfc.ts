@@ -37,8 +37,9 @@ const FAR_DENOMINATOR = [
 ];
 const INVERSE_SQRT_PI = 0.5641895835477563;
 
-/** exp(x²)·erfc(x) for x > 0.46875. */
-function scaledErfc(x: number): number {
+/** exp(x²)·erfc(x) for x ≥ 0. */
+export function scaledErfc(x: number): number {
+  if (x <= 0.46875) return Math.exp(x * x) * (1 - erfNearZero(x));
   if (x <= 4) return polynomial(MIDDLE_NUMERATOR, x) / polynomial(MIDDLE_DENOMINATOR, x);
   const t = 1 / (x * x);
   return (INVERSE_SQRT_PI - (t * polynomial(FAR_NUMERATOR, t)) / polynomial(FAR_DENOMINATOR, t)) / x;

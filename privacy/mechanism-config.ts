@@ -9,6 +9,21 @@ export const noiseGroup = z.strictObject({
     .describe('standard deviation of their noise relative to layers in no group; the combined noise multiplier stays'),
 });
 
+/** Clipping bounds that follow a quantile of the norms, see `adaptive-clipping.ts`. */
+export const adaptiveClipping = z.strictObject({
+  quantile: z.number().gt(0).lt(1).default(0.5).describe('fraction of clients whose norm is to be within the bound'),
+  learningRate: z
+    .number()
+    .gt(0)
+    .default(0.2)
+    .describe('the bound is multiplied with exp(−rate · (fraction within − quantile))'),
+  countNoise: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe('standard deviation of the noise on the number of clients within the bound; default S / 20'),
+});
+
 /** A wrong combination of settings. */
 export interface Problem {
   readonly path: readonly (string | number)[];
@@ -17,7 +32,7 @@ export interface Problem {
 
 interface MechanismSettings {
   readonly mechanism: string;
-  readonly clipping: { readonly mode: string };
+  readonly clipping: { readonly mode: string; readonly adaptive?: unknown };
   readonly noise?: { readonly multiplier?: number | undefined } | undefined;
   readonly extrapolate: readonly unknown[];
   readonly noisePlacement: string;
@@ -45,6 +60,18 @@ export function mechanismProblems(settings: MechanismSettings): Problem[] {
   }
   if (noiseGroups !== undefined && mechanism !== 'gaussian') {
     add(['noiseGroups'], 'only mechanism gaussian has noise per group of layers; remove it');
+  }
+  if (clipping.adaptive !== undefined) {
+    const fits = mechanism === 'gaussian' && noisePlacement === 'central' && noiseGroups === undefined;
+    if (!fits || clipping.mode === 'l1') {
+      add(
+        ['clipping', 'adaptive'],
+        'adaptive bounds are for Gaussian noise added centrally, without noiseGroups; remove adaptive or those',
+      );
+    }
+    if (extrapolate.length > 0) {
+      add(['extrapolate'], 'the noise of adaptive bounds depends on the cohort; remove extrapolate');
+    }
   }
   if (noisePlacement !== 'central') {
     if (mechanism !== 'gaussian' && mechanism !== 'discreteGaussian') {

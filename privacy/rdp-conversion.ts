@@ -1,5 +1,8 @@
 import { PrivacyError } from '../errors.ts';
 
+// Looked up once: in a virtual-machine context every use of a global costs more than the function.
+const { log, log1p } = Math;
+
 /**
  * How RDP became (ε, δ).
  * - `classic`: ε = RDP(α) + log(1/δ)/(α − 1) (Mironov 2017, Proposition 3)
@@ -37,12 +40,41 @@ export function rdpToEpsilon(rdp: ArrayLike<number>, orders: readonly number[], 
     throw new PrivacyError(`RDP conversion: ${rdp.length} values for ${orders.length} orders`);
   }
   let best: ConvertedEpsilon = { epsilon: Number.POSITIVE_INFINITY, order: null, conversion: null };
+  const logDelta = log(delta);
   for (let i = 0; i < orders.length; i++) {
     const order = orders[i];
-    const improved = improvedEpsilon(rdp[i], order, delta);
-    const classic = classicEpsilon(rdp[i], order, delta);
+    // `improvedEpsilon` and `classicEpsilon`, with what they share computed once: a run asks after every round.
+    const classic = rdp[i] - logDelta / (order - 1);
+    const improved = rdp[i] + log1p(-1 / order) - (logDelta + log(order)) / (order - 1);
     if (improved < best.epsilon) best = { epsilon: improved, order, conversion: 'improved' };
     if (classic < best.epsilon) best = { epsilon: classic, order, conversion: 'classic' };
   }
   return { ...best, epsilon: Math.max(0, best.epsilon) };
+}
+
+/** A bound on δ at one ε, and the order and conversion that gave it. */
+export interface ConvertedDelta {
+  readonly delta: number;
+  readonly order: number | null;
+  readonly conversion: Conversion | null;
+}
+
+/**
+ * The smallest δ over all orders and both conversions, at most 1: the conversions above, solved for δ.
+ * @throws PrivacyError when epsilon is negative or the lengths differ
+ */
+export function rdpToDelta(rdp: ArrayLike<number>, orders: readonly number[], epsilon: number): ConvertedDelta {
+  if (!(epsilon >= 0)) throw new PrivacyError(`epsilon must be 0 or more, got ${epsilon}`);
+  if (rdp.length !== orders.length || orders.length === 0) {
+    throw new PrivacyError(`RDP conversion: ${rdp.length} values for ${orders.length} orders`);
+  }
+  let best: ConvertedDelta = { delta: 1, order: null, conversion: null };
+  for (let i = 0; i < orders.length; i++) {
+    const order = orders[i];
+    const classic = Math.exp((order - 1) * (rdp[i] - epsilon));
+    const improved = Math.exp((order - 1) * (rdp[i] - epsilon + Math.log1p(-1 / order)) - Math.log(order));
+    if (improved < best.delta) best = { delta: improved, order, conversion: 'improved' };
+    if (classic < best.delta) best = { delta: classic, order, conversion: 'classic' };
+  }
+  return best;
 }

@@ -1,5 +1,6 @@
 import { PrivacyError } from '../errors.ts';
 import { logErfc } from './log-erfc.ts';
+import { LogSum, sampledLogMoment } from './rdp-moments.ts';
 import { momentExcess } from './rdp-quadrature.ts';
 
 /**
@@ -24,25 +25,9 @@ export function rdpSampledGaussian(samplingRate: number, noiseMultiplier: number
   if (samplingRate === 0) return 0;
   if (samplingRate === 1) return order / (2 * noiseMultiplier * noiseMultiplier);
   const logMoment = Number.isInteger(order)
-    ? logMomentInteger(samplingRate, noiseMultiplier, order)
+    ? sampledLogMoment(samplingRate, order, (k) => (k * k - k) / (2 * noiseMultiplier * noiseMultiplier))
     : logMomentFractional(samplingRate, noiseMultiplier, order);
   return logMoment / (order - 1);
-}
-
-/**
- * log A(α) for an integer order: A = Σ_k C(α, k) (1−q)^(α−k) q^k exp((k² − k)/(2z²)).
- * The binomial weights sum to 1 and the terms k = 0 and 1 have exponent 0, so A − 1 is the sum over k ≥ 2 of the weights times
- * expm1(…): all positive, hence exact to rounding even where A − 1 is 1e-20 and log A itself would drown.
- */
-function logMomentInteger(q: number, z: number, order: number): number {
-  const logOdds = Math.log(q) - Math.log1p(-q);
-  let logWeight = order * Math.log1p(-q);
-  const excess = new LogSum();
-  for (let k = 1; k <= order; k++) {
-    logWeight += Math.log((order - k + 1) / k) + logOdds;
-    if (k >= 2) excess.add(logWeight + logExpm1((k * k - k) / (2 * z * z)));
-  }
-  return log1pExp(excess.log());
 }
 
 /** Terms below e^-30 of A ≥ 1 are dropped; they alternate in sign, so what is left out is smaller still. */
@@ -79,35 +64,4 @@ function logMomentFractional(q: number, z: number, order: number): number {
   }
   const logMoment = moment.log();
   return logMoment > SMALL ? logMoment : Math.log1p(momentExcess(q, z, order));
-}
-
-/** A signed sum of numbers given by their logarithms, kept relative to the largest so that nothing overflows. */
-class LogSum {
-  #peak = Number.NEGATIVE_INFINITY;
-  #sum = 0;
-
-  add(logTerm: number, sign = 1): void {
-    if (logTerm === Number.NEGATIVE_INFINITY) return;
-    if (logTerm > this.#peak) {
-      this.#sum = this.#sum * Math.exp(this.#peak - logTerm) + sign;
-      this.#peak = logTerm;
-    } else {
-      this.#sum += sign * Math.exp(logTerm - this.#peak);
-    }
-  }
-
-  /** Logarithm of the sum, which must be positive. */
-  log(): number {
-    return this.#peak + Math.log(this.#sum);
-  }
-}
-
-/** log(e^x − 1) for x > 0. */
-function logExpm1(x: number): number {
-  return x > 1 ? x + Math.log1p(-Math.exp(-x)) : Math.log(Math.expm1(x));
-}
-
-/** log(1 + e^x). */
-function log1pExp(x: number): number {
-  return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
 }

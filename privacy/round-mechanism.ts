@@ -1,5 +1,6 @@
 import { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import { type AdaptiveClipping, splitBudget } from './adaptive-clipping.ts';
 import type { ClippingSpec } from './clipping.ts';
 import type { ResolvedPrivacy } from './config.ts';
 import { composed, discreteGaussian, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
@@ -43,6 +44,24 @@ export function roundMechanism(
   }
   if (noiseGroups !== undefined) return groupedNoise(settings, noiseMultiplier, layout, streams);
   return equalNoise(settings, mechanism, noiseMultiplier, layout, streams);
+}
+
+/**
+ * The settings of a round whose clipping bounds have moved: the noise follows the bounds, and the budget is shared with the counts that move them.
+ * @throws PrivacyError when the counts leave no budget
+ */
+export function withBounds(settings: ResolvedPrivacy, adaptive: AdaptiveClipping): ResolvedPrivacy {
+  const { noiseMultiplier, samplingRate } = settings;
+  if (noiseMultiplier === null || settings.adaptive === undefined) return settings;
+  const split = splitBudget(noiseMultiplier, settings.adaptive.countNoise, adaptive.bounds.length);
+  const clipping = adaptive.spec;
+  return {
+    ...settings,
+    clipping,
+    noiseMultiplier: split.deltas,
+    standardDeviation: split.deltas * clipping.bound,
+    roundEvent: poissonSampled(samplingRate, composed([gaussian(split.deltas), gaussian(split.counts)])),
+  };
 }
 
 /** Noise of one scale on all layers. */
@@ -93,6 +112,6 @@ function gridFor(settings: ResolvedPrivacy, std: number): ExactGrid {
   return ExactGrid.forNoisySum(settings.clipping.bound, largestCohort(settings), std);
 }
 
-function largestCohort({ expectedCohort, population }: ResolvedPrivacy): number {
-  return poissonCohortLimit(expectedCohort, population);
+function largestCohort({ sampledCohort, population }: ResolvedPrivacy): number {
+  return poissonCohortLimit(sampledCohort, population);
 }

@@ -1,7 +1,7 @@
 import { PrivacyError } from '../errors.ts';
 import type { Support } from './accountant.ts';
 import type { Adjacency, MechanismStepEvent, PrivacyEvent } from './events.ts';
-import { correlatedGaussian, type Mechanism, partsOf } from './mechanisms.ts';
+import { correlatedGaussian, type EventPart, type Mechanism, partsOf } from './mechanisms.ts';
 
 /** A mechanism and how often it ran. */
 export interface Repeated {
@@ -33,6 +33,7 @@ export class Spent {
   readonly #counts = new Map<string, { readonly mechanism: Mechanism; count: number }>();
   readonly #correlated = new Map<string, CorrelatedRun>();
   #withoutPrivacy = false;
+  #last: { readonly event: PrivacyEvent; readonly parts: readonly EventPart[] } | null = null;
 
   constructor(adjacency: Adjacency) {
     this.#adjacency = adjacency;
@@ -45,10 +46,7 @@ export class Spent {
 
   /** @throws PrivacyError when a part is unsupported; nothing is then counted */
   add(event: PrivacyEvent): void {
-    const parts = [...partsOf(event, this.#adjacency)];
-    const refused = parts.find((part) => part.is === 'unsupported');
-    if (refused !== undefined) throw new PrivacyError(`cannot account ${refused.problem}`);
-    for (const part of parts) {
+    for (const part of this.#partsOf(event)) {
       if (part.is === 'nonPrivate') this.#withoutPrivacy = true;
       else if (part.is === 'step') this.#addStep(part.event, part.count);
       else if (part.is === 'mechanism') {
@@ -58,6 +56,16 @@ export class Spent {
         else this.#counts.set(key, { mechanism: part.mechanism, count: part.count });
       }
     }
+  }
+
+  /** The rounds of a run mostly add one and the same event. */
+  #partsOf(event: PrivacyEvent): readonly EventPart[] {
+    if (this.#last?.event === event) return this.#last.parts;
+    const parts = [...partsOf(event, this.#adjacency)];
+    const refused = parts.find((part) => part.is === 'unsupported');
+    if (refused !== undefined) throw new PrivacyError(`cannot account ${refused.problem}`);
+    this.#last = { event, parts };
+    return parts;
   }
 
   /** Every distinct mechanism with its count, correlated ones as the Gaussians they amount to after their last step. */

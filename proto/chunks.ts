@@ -27,12 +27,25 @@ export function splitPayload(payload: Uint8Array): PayloadChunk[] {
   return chunks;
 }
 
-/** Joins the chunks of one payload, which must arrive in order. Chunk 0 begins anew, whatever came before. */
-export class PayloadAssembler {
+/** Where a chunk belongs in its payload. */
+export interface ChunkPlace {
+  /** Bytes before it; 0 begins a payload anew. */
+  readonly offset: number;
+  readonly totalBytes: number;
+  /** Whether it completes the payload, whose digest is then right. */
+  readonly last: boolean;
+}
+
+/**
+ * Checks that chunks make up whole payloads: order, sizes and digest. Chunk 0 begins anew, whatever came before. The data is
+ * the caller's to keep.
+ */
+export class PayloadSequence {
   private readonly what: string;
   private readonly accepts: (totalBytes: number) => boolean;
-  private payload = new Uint8Array(0);
+  private hash = createHash('sha256');
   private expected: Uint8Array = new Uint8Array(0);
+  private total = 0;
   private filled = 0;
   /** Index of the chunk to come; 0 when no payload is under way. */
   private next = 0;
@@ -46,45 +59,45 @@ export class PayloadAssembler {
     this.accepts = accepts;
   }
 
-  /**
-   * Takes the next chunk, and copies its data.
-   * @returns the whole payload, at the start of a buffer of its own, once it is complete; undefined before
-   * @throws ProtocolError when the chunk is out of order, empty, too large, or the payload's size or digest is wrong
-   */
-  add(chunk: PayloadChunk): Uint8Array<ArrayBuffer> | undefined {
+  /** @throws ProtocolError when the chunk is out of order, empty, too large, or the payload's size or digest is wrong */
+  take(chunk: PayloadChunk): ChunkPlace {
     if (chunk.index === 0) this.begin(chunk);
     if (chunk.index !== this.next) this.refuse(`chunk ${chunk.index} came where chunk ${this.next} was due`);
-    if (chunk.totalBytes !== this.payload.byteLength) this.refuse(`chunk ${chunk.index} states another total size`);
+    if (chunk.totalBytes !== this.total) this.refuse(`chunk ${chunk.index} states another total size`);
     const { byteLength } = chunk.data;
-    const left = this.payload.byteLength - this.filled;
+    const left = this.total - this.filled;
     if (byteLength > CHUNK_BYTES || byteLength > left) this.refuse(`chunk ${chunk.index} is too large`);
     if (byteLength === 0 && left > 0) this.refuse(`chunk ${chunk.index} is empty`);
-    this.payload.set(chunk.data, this.filled);
+    this.hash.update(chunk.data);
+    const offset = this.filled;
+    const totalBytes = this.total;
     this.filled += byteLength;
     this.next += 1;
-    return this.filled < this.payload.byteLength ? undefined : this.finish();
+    const last = this.filled === totalBytes;
+    if (last) this.finish();
+    return { offset, totalBytes, last };
   }
 
   private begin({ totalBytes, sha256 }: PayloadChunk): void {
     if (!Number.isSafeInteger(totalBytes) || totalBytes < 0 || !this.accepts(totalBytes)) {
       this.refuse(`a size of ${totalBytes} bytes is not what is due`);
     }
-    this.payload = new Uint8Array(totalBytes);
+    this.hash = createHash('sha256');
+    this.total = totalBytes;
     // A copy: the view would keep the whole received message alive.
     this.expected = new Uint8Array(sha256);
     this.filled = 0;
     this.next = 0;
   }
 
-  private finish(): Uint8Array<ArrayBuffer> {
-    const { payload, expected } = this;
+  private finish(): void {
+    const matches = Buffer.compare(this.hash.digest(), this.expected) === 0;
     this.forget();
-    if (Buffer.compare(digest(payload), expected) !== 0) this.refuse('its SHA-256 does not match; it was damaged');
-    return payload;
+    if (!matches) this.refuse('its SHA-256 does not match; it was damaged');
   }
 
   private forget(): void {
-    this.payload = new Uint8Array(0);
+    this.total = 0;
     this.filled = 0;
     this.next = 0;
   }
@@ -95,6 +108,41 @@ export class PayloadAssembler {
   }
 }
 
+/** Joins the chunks of one payload in memory. */
+export class PayloadAssembler {
+  private readonly sequence: PayloadSequence;
+  private payload = new Uint8Array(0);
+
+  /** As for `PayloadSequence`. */
+  constructor(what: string, accepts: (totalBytes: number) => boolean) {
+    this.sequence = new PayloadSequence(what, accepts);
+  }
+
+  /**
+   * Takes the next chunk, and copies its data.
+   * @returns the whole payload, at the start of a buffer of its own, once it is complete; undefined before
+   * @throws ProtocolError as `PayloadSequence.take`
+   */
+  add(chunk: PayloadChunk): Uint8Array<ArrayBuffer> | undefined {
+    try {
+      const { offset, totalBytes, last } = this.sequence.take(chunk);
+      if (offset === 0) this.payload = new Uint8Array(totalBytes);
+      this.payload.set(chunk.data, offset);
+      if (!last) return undefined;
+    } catch (error) {
+      this.payload = new Uint8Array(0);
+      throw error;
+    }
+    const { payload } = this;
+    this.payload = new Uint8Array(0);
+    return payload;
+  }
+}
+
+/** A hash takes less than 2 GiB at once. */
 function digest(payload: Uint8Array): Uint8Array {
-  return createHash('sha256').update(payload).digest();
+  const hash = createHash('sha256');
+  const part = 2 ** 28;
+  for (let start = 0; start < payload.length; start += part) hash.update(payload.subarray(start, start + part));
+  return hash.digest();
 }

@@ -12,11 +12,12 @@ import {
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
 import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
+import type { SimulationSection } from './simulation.ts';
 import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, TimingSection } from './training.ts';
 
 /** The report as Markdown, for people. */
 export function reportMarkdown(report: Report): string {
-  const { run, accuracy, privacy, extrapolations, layers, cohorts, timing } = report;
+  const { run, accuracy, privacy, extrapolations, layers, cohorts, simulation, timing } = report;
   const sections = [
     `# ${run.name}`,
     runSection(report),
@@ -25,6 +26,7 @@ export function reportMarkdown(report: Report): string {
     extrapolations.length > 0 ? extrapolationSection(extrapolations, report) : '',
     layers.rows.length > 0 ? layerSection(layers) : '',
     cohorts ? cohortSection(cohorts) : '',
+    simulation ? simulationMarkdown(simulation) : '',
     timingSection(timing),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
@@ -49,6 +51,7 @@ function runSection({ run }: Report): string {
     ['population (K)', formatCount(run.population)],
     ['expected cohort (S)', formatCount(run.expectedCohort)],
     ['local training', run.local],
+    ...(run.loss === null ? [] : [['loss', run.loss] satisfies [string, string]]),
     ['central optimizer', run.optimizer],
     ['started from', run.start],
     ['seed model', run.seedModel ?? 'none'],
@@ -98,6 +101,7 @@ function privacySection(privacy: PrivacySection): string {
     ['mechanism', `${MECHANISM_WORDS[privacy.mechanism]}, ${PLACEMENT_WORDS[noise.placement]}`],
     ...samplingRows(sampling),
     ['clipping', clippingWords(clipping.mode, clipping.bound)],
+    ...adaptiveRows(privacy),
     [
       'noise multiplier (z)',
       `${significant(noise.multiplier, 6)} (${privacy.mechanism === 'laplace' ? 'scale b' : 'σ_sum'}; standard deviation ${significant(noise.standardDeviationOnSum)} on the sum)`,
@@ -113,6 +117,25 @@ function privacySection(privacy: PrivacySection): string {
     ['noise source', noise.source],
   ];
   return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
+}
+
+function adaptiveRows({ adaptive, noise: { split } }: PrivacySection): [string, string][] {
+  if (adaptive === undefined) return [];
+  const { quantile, learningRate, countNoise } = adaptive;
+  return [
+    [
+      'adaptive bounds',
+      `from there on they follow the quantile ${significant(quantile)} of the norms (rate ${significant(learningRate)}, noise of standard deviation ${significant(countNoise)} on each count); noise follows the bounds`,
+    ],
+    ...(split === undefined
+      ? []
+      : [
+          [
+            'budget split',
+            `z = ${significant(split.deltas, 6)} on the sum of deltas, ${significant(split.counts, 6)} on the counts; together z = (Σ 1/z²)^(−1/2)`,
+          ] satisfies [string, string],
+        ]),
+  ];
 }
 
 function samplingRows(sampling: PrivacySection['sampling']): [string, string][] {
@@ -191,8 +214,32 @@ function cohortSection(cohorts: CohortSection): string {
     ['empty rounds', formatCount(cohorts.emptyRounds)],
     ['deltas summed', formatCount(cohorts.contributed)],
     ['deltas rejected (not finite)', formatCount(cohorts.rejectedNonFinite)],
+    ...(cohorts.infeasibleTargets > 0
+      ? [['CTC targets skipped (longer than their frames)', formatCount(cohorts.infeasibleTargets)] as [string, string]]
+      : []),
   ];
   return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+}
+
+function simulationMarkdown(simulation: SimulationSection): string {
+  const share = (part: number) => `${(100 * part).toFixed(1)} %`;
+  const rows: [string, string][] = [
+    ['simulated time of the run', formatDuration(simulation.seconds)],
+    [
+      'simulated time of a round, mean and longest',
+      `${formatDuration(simulation.meanRoundSeconds)}, ${formatDuration(simulation.longestRoundSeconds)}`,
+    ],
+    ['sampled clients whose delta was summed', share(simulation.summed)],
+    ['unavailable when sampled', share(simulation.unavailable)],
+    ['lost before training', share(simulation.lostBeforeTraining)],
+    ['lost after training', share(simulation.lostAfterTraining)],
+    ['missed the deadline', share(simulation.missedDeadline)],
+    [
+      'megabytes received, sent per sampled client',
+      `${significant(simulation.downloadBytesPerClient / 1e6)}, ${significant(simulation.uploadBytesPerClient / 1e6)}`,
+    ],
+  ];
+  return `## Simulated devices\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
 }
 
 function timingSection(timing: TimingSection): string {

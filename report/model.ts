@@ -1,4 +1,5 @@
 import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
+import { sampledCohort } from '../server/run-config.ts';
 import {
   budgetIsSpent,
   extrapolations,
@@ -7,6 +8,7 @@ import {
   privacySection,
 } from './privacy.ts';
 import type { RunFiles } from './run-files.ts';
+import { type SimulationSection, simulationSection } from './simulation.ts';
 import {
   type AccuracySection,
   accuracySection,
@@ -29,6 +31,8 @@ export interface Report {
   readonly extrapolations: readonly ExtrapolatedEpsilon[];
   readonly layers: LayerSection;
   readonly cohorts: CohortSection | null;
+  /** Simulated devices; null without a `simulation` section. */
+  readonly simulation: SimulationSection | null;
   readonly timing: TimingSection;
 }
 
@@ -52,6 +56,8 @@ export interface RunSection {
   readonly lora: string | null;
   readonly data: string;
   readonly local: string;
+  /** The loss, where the configuration names one; null for the data's default. */
+  readonly loss: string | null;
   readonly optimizer: string;
   readonly seedModel: string | null;
   /** Where the weights before any training came from. */
@@ -78,6 +84,8 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
     privacy: config.privacy,
     population,
     expectedCohort,
+    sampledCohort: sampledCohort(config),
+    simulated: config.simulation !== undefined,
     seedModel: config.seedModel !== undefined,
     startedFromFile: config.model.kind === 'onnx',
     userMeaning: manifest.userMeaning,
@@ -101,6 +109,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
       lora: lora ?? null,
       data: dataset ?? describe(config.data),
       local: `SGD, ${describe(config.local)}`,
+      loss: config.loss === undefined ? null : describe(config.loss),
       optimizer: describe(config.optimizer),
       seedModel: config.seedModel ? `central training on public examples: ${describe(config.seedModel)}` : null,
       start: config.model.kind === 'onnx' ? `the weights in ${config.model.path}` : 'random weights',
@@ -110,7 +119,8 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
     privacy,
     extrapolations: extrapolations(record, privacy),
     layers: layerSection(rounds),
-    cohorts: cohortSection(rounds, expectedCohort),
+    cohorts: cohortSection(rounds, sampledCohort(config)),
+    simulation: simulationSection(rounds, config.simulation),
     timing: timingSection(rounds),
   };
 }

@@ -1,4 +1,5 @@
 import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
+import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
@@ -25,6 +26,8 @@ export interface PrivacySection {
   readonly steps: number;
   readonly sampling: SamplingSection;
   readonly clipping: ClippingSpec;
+  /** How the bound moves from `clipping` on; absent when it stays. */
+  readonly adaptive?: AdaptiveSettings;
   readonly noise: {
     readonly source: NoiseSource;
     readonly placement: NoisePlacement;
@@ -34,9 +37,11 @@ export interface PrivacySection {
     readonly sigmaDp: number;
     /** The same noise on each client's delta, in units of the clipping bound. */
     readonly sigmaClient: number;
-    /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have. */
+    /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have; with adaptive bounds, for the first bound and all of z. */
     readonly standardDeviationOnSum: number;
     /** Groups of layers with noise of their own; the last, without names, is all other layers. Together they amount to `multiplier`. */
+    /** z of the sum and of the counts that move the clipping bounds, where these adapt; together they amount to `multiplier`. */
+    readonly split?: { readonly deltas: number; readonly counts: number };
     readonly groups?: readonly { readonly layers: readonly string[]; readonly multiplier: number }[];
   };
   /** What the guarantee rests on and what it leaves out, one sentence each. */
@@ -73,6 +78,10 @@ export interface PrivacyRecord {
   readonly privacy: PrivacyConfig;
   readonly population: number;
   readonly expectedCohort: number;
+  /** What over-selection makes of it; default: the expected cohort. */
+  readonly sampledCohort?: number;
+  /** Whether sampled clients could drop out, on simulated devices. */
+  readonly simulated?: boolean;
   readonly seedModel: boolean;
   /** Whether the first weights came from the user's own ONNX file. */
   readonly startedFromFile?: boolean;
@@ -131,6 +140,7 @@ export function privacySection(
     steps: ledger.length,
     sampling,
     clipping: settings.clipping,
+    ...(settings.adaptive ? { adaptive: settings.adaptive } : {}),
     noise: {
       source: settings.noiseSource,
       placement: settings.noisePlacement,
@@ -138,7 +148,8 @@ export function privacySection(
       sigmaDp,
       sigmaClient,
       standardDeviationOnSum: deviationOnSum * settings.clipping.bound,
-      ...(first?.groups.length
+      ...(settings.adaptive && first ? { split: { deltas: first.groups[0], counts: first.groups[1] } } : {}),
+      ...(!settings.adaptive && first?.groups.length
         ? {
             groups: first.groups.map((z, g) => ({ layers: settings.noiseGroups?.[g]?.layers ?? [], multiplier: z })),
           }
@@ -151,11 +162,32 @@ export function privacySection(
       noiseSourceCaveat(settings.noiseSource),
       PLACEMENT_CAVEATS[settings.noisePlacement],
       startCaveat(record),
+      ...(record.simulated ? dropoutCaveats(record) : []),
       ...(record.userMeaning === undefined ? [] : [sentence(record.userMeaning)]),
       'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
       'Figures marked as not covered (losses, norms, cohort sizes, timing) were released without noise and are outside the guarantee.',
     ],
   };
+}
+
+/** Why noise is no smaller for those who drop out. */
+const NOISE_OF_ABSENT: Readonly<Record<NoisePlacement, string>> = {
+  central: 'noise, added once by the server, is not less for their absence',
+  shares: 'the server adds the shares of noise that they did not send',
+  local: 'every delta that was sent carries its own noise',
+};
+
+/** What dropout does to the guarantee. */
+function dropoutCaveats({ privacy, expectedCohort, sampledCohort = expectedCohort }: PrivacyRecord): string[] {
+  const { noisePlacement } = privacy;
+  const sampled =
+    sampledCohort === expectedCohort || noisePlacement === 'local'
+      ? ''
+      : ` Over-selection is accounted: q is ${significant(sampledCohort)} / K, not ${significant(expectedCohort)} / K.`;
+  return [
+    `Epsilon counts every sampled client as if its delta had been summed: clients that were unavailable, dropped out or missed the deadline make it no smaller, and ${NOISE_OF_ABSENT[noisePlacement]}.${sampled}`,
+    'This holds because a client drops out for reasons of its own, never because of other clients: a deployment must not end rounds as soon as enough results have come, nor sample only among available devices without accounting that higher rate.',
+  ];
 }
 
 /**
@@ -170,6 +202,7 @@ export function extrapolations(
   const run = {
     noiseMultiplier: section.noise.multiplier,
     expectedCohort: record.expectedCohort,
+    overSelection: (record.sampledCohort ?? record.expectedCohort) / record.expectedCohort,
     population: record.population,
     rounds: section.steps,
     delta: section.delta,

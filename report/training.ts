@@ -9,7 +9,7 @@ import { type Metric, metricOf } from './format.ts';
 export interface NotCovered {
   readonly coveredByDifferentialPrivacy: false;
 }
-const NOT_COVERED: NotCovered = { coveredByDifferentialPrivacy: false };
+export const NOT_COVERED: NotCovered = { coveredByDifferentialPrivacy: false };
 
 /** One evaluation of the model on held-out examples. */
 export interface AccuracyPoint extends EvaluationRecord {
@@ -99,6 +99,8 @@ export interface CohortSection extends NotCovered {
   /** Client deltas that entered a sum, and those dropped because they were not finite. */
   readonly contributed: number;
   readonly rejectedNonFinite: number;
+  /** CTC targets that did not fit into their frames and were skipped, each time a local step met one. */
+  readonly infeasibleTargets: number;
 }
 
 /** How large the Poisson-sampled cohorts turned out; null before the first round. */
@@ -116,6 +118,7 @@ export function cohortSection(rounds: readonly RoundRecord[], expected: number):
     emptyRounds: sizes.filter((size) => size === 0).length,
     contributed: total(trained.map(({ contributed }) => contributed)),
     rejectedNonFinite: total(trained.map(({ rejectedNonFinite }) => rejectedNonFinite)),
+    infeasibleTargets: total(trained.map(({ infeasibleTargets = 0 }) => infeasibleTargets)),
   };
 }
 

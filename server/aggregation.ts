@@ -3,6 +3,8 @@ import { ProtocolError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { RejectedMessage } from './faults.ts';
+import type { DeliveredShard } from './shard-result.ts';
+import { blocksOf } from './spooled-sum.ts';
 
 /**
  * Everything a round's clients sent, summed: what one shard of the whole cohort would have given. `sum` is the aggregator's own buffer,
@@ -48,11 +50,15 @@ export class RoundAggregator {
    * Takes one shard's result.
    * @throws ProtocolError when the shard is unknown, came before, or its figures do not fit the model or the shard
    */
-  add(shardIndex: number, result: ShardResult): void {
+  add(shardIndex: number, result: DeliveredShard): void {
     this.#check(shardIndex, result);
     const { sum, ...statistics } = result;
     const total = this.#sum;
-    for (let i = 0; i < total.length; i++) total[i] += sum[i];
+    let at = 0;
+    for (const block of blocksOf(sum)) {
+      for (let i = 0; i < block.length; i++) total[at + i] += block[i];
+      at += block.length;
+    }
     this.#statistics[shardIndex] = {
       ...statistics,
       // The sender may reuse its buffers for the next shard.
@@ -67,7 +73,7 @@ export class RoundAggregator {
    */
   finish(): RoundTotals {
     const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0 };
+    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, infeasibleTargets: 0 };
     const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
     const deltaNormSums = new Float64Array(layers);
     const clippedCounts = new Float64Array(layers);
@@ -81,6 +87,7 @@ export class RoundAggregator {
       totals.rejectedNonFinite += shard.rejectedNonFinite;
       totals.lossSum += shard.lossSum;
       totals.examples += shard.examples;
+      totals.infeasibleTargets += shard.infeasibleTargets;
       seconds.total += shard.seconds.total;
       seconds.data += shard.seconds.data;
       seconds.training += shard.seconds.training;
@@ -93,7 +100,7 @@ export class RoundAggregator {
     return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts, seconds };
   }
 
-  #check(shardIndex: number, result: ShardResult): void {
+  #check(shardIndex: number, result: DeliveredShard): void {
     if (!(shardIndex in this.#statistics)) throw new ProtocolError(`shard ${shardIndex} is not part of this round`);
     if (this.#statistics[shardIndex] !== undefined) {
       throw new ProtocolError(`shard ${shardIndex} was delivered twice; its clients would count double`);
@@ -122,12 +129,14 @@ export class RoundAggregator {
    * n clipped deltas cannot add up to a norm beyond n·C; a sum that does was not clipped as the guarantee assumes. Noise of the clients' own
    * adds a norm of σ·√n·(√d + 40) at most, but for a chance of e^-800.
    */
-  #checkNorm(shardIndex: number, { sum, contributed }: ShardResult): void {
+  #checkNorm(shardIndex: number, { sum, contributed }: DeliveredShard): void {
     const { clientNorm, clientNoise = 0 } = this.#limits;
     if (clientNorm === undefined) return;
     const noise = clientNoise * Math.sqrt(contributed) * (Math.sqrt(sum.length) + 40);
     let squares = 0;
-    for (let i = 0; i < sum.length; i++) squares += sum[i] * sum[i];
+    for (const block of blocksOf(sum)) {
+      for (let i = 0; i < block.length; i++) squares += block[i] * block[i];
+    }
     if (!(Math.sqrt(squares) <= contributed * clientNorm * (1 + 1e-9) + noise)) {
       throw new RejectedMessage(
         'tooLarge',

@@ -1,6 +1,7 @@
 /** The record types of a run directory: what `rounds.jsonl` and `manifest.json` hold, and what reports are made from. */
 
 import type { FaultRecord } from './faults.ts';
+import type { SimulationRecord } from './simulation.ts';
 
 /** Accuracy on held-out examples. Which fields are present depends on the task. Not covered by differential privacy. */
 export interface EvaluationRecord {
@@ -11,6 +12,8 @@ export interface EvaluationRecord {
   /** Transcription: word and character error rate, 1 = 100 %. */
   readonly wer?: number;
   readonly cer?: number;
+  /** CTC: examples whose target does not fit into its frames; they add nothing to the loss. */
+  readonly infeasible?: number;
 }
 
 /** Per-layer figures of one round; arrays follow the layout's order of layers. */
@@ -33,6 +36,8 @@ export interface RoundRecord {
   /** Clients whose delta entered the sum, and those dropped for non-finite deltas. */
   readonly contributed: number;
   readonly rejectedNonFinite: number;
+  /** CTC: how often a local step met a target that does not fit into its frames, and skipped it; absent when never. Not private. */
+  readonly infeasibleTargets?: number;
   /** Mean local training loss over contributing clients (null for an empty cohort). Not private. */
   readonly trainLoss: number | null;
   readonly learningRate: number;
@@ -40,12 +45,16 @@ export interface RoundRecord {
   readonly updateNorm: number;
   /** Cumulative epsilon at the configured delta after this round; null without noise. */
   readonly epsilon: number | null;
+  /** Clipping bounds of this round where they adapt: one, or one per layer. Covered by differential privacy. */
+  readonly clippingBounds?: readonly number[];
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
   /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */
   readonly parametersSha256?: string;
   /** What went wrong with workers during the round, and was made good without a trace in the other fields. */
   readonly faults?: FaultRecord;
+  /** What became of the sampled clients on simulated devices; only with a `simulation` section. Not private. */
+  readonly simulation?: SimulationRecord;
   readonly seconds: RoundSeconds;
 }
 

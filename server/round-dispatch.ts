@@ -1,11 +1,10 @@
-import type { ShardResult } from '../client/shard.ts';
 import { ProtocolError } from '../errors.ts';
 import type { PayloadChunk } from '../proto/chunks.ts';
 import { encodeClientIds } from '../proto/client-ids.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
 import { type FaultCounts, RejectedMessage, type Rejection } from './faults.ts';
 import { type Lease, LeaseBook } from './leases.ts';
-import { shardResultOf } from './shard-result.ts';
+import { type DeliveredShard, shardResultOf } from './shard-result.ts';
 import type { WorkerSession } from './worker-session.ts';
 
 /** One round's work as the service hands it over. */
@@ -24,7 +23,7 @@ export interface RoundWork {
   readonly leaseTimeoutSeconds: number;
   /** How often one shard's training may come to nothing before the round is given up. */
   readonly maxAttempts: number;
-  readonly onResult: (shardIndex: number, result: ShardResult) => void;
+  readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
   readonly faults: FaultCounts;
   /** The round ended before this worker's lease was sent: it still waits for one. */
   readonly onUnserved: (session: WorkerSession) => void;
@@ -81,7 +80,7 @@ export class RoundDispatch {
    * Takes the result of a session whose header met no objection. It is passed on if it is the shard's first.
    * @throws RejectedMessage when it is malformed, or `onResult` refuses it so: the shard is then still to be trained
    */
-  accept(session: WorkerSession, header: ShardHeader__Output, sum: Uint8Array): Rejection | undefined {
+  accept(session: WorkerSession, header: ShardHeader__Output, sum: DeliveredShard['sum']): Rejection | undefined {
     const objection = this.open ? this.objection(session, header) : 'wrongRound';
     const lease = this.held.get(session);
     if (objection !== undefined || lease === undefined) return objection ?? 'notLeased';

@@ -11,6 +11,7 @@ export interface FinishedRound {
   readonly trained: TrainedRound;
   readonly step: CentralStep;
   readonly epsilon: number | null;
+  readonly clippingBounds?: readonly number[] | undefined;
   readonly evaluation?: EvaluationRecord;
   readonly parametersSha256: string;
   readonly faults?: FaultRecord;
@@ -22,22 +23,26 @@ export interface FinishedRound {
 
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
 export function roundRecord(finished: FinishedRound): RoundRecord {
-  const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers } = finished;
-  const { contributed, rejectedNonFinite, lossSum } = trained.totals;
+  const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers, clippingBounds } =
+    finished;
+  const { contributed, rejectedNonFinite, lossSum, infeasibleTargets } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
     round,
     cohort: trained.cohort,
     contributed,
     rejectedNonFinite,
+    ...(infeasibleTargets > 0 ? { infeasibleTargets } : {}),
     trainLoss: Number.isFinite(trainLoss) ? trainLoss : null,
     learningRate: step.learningRate,
     updateNorm: step.updateNorm,
     epsilon,
+    ...(clippingBounds === undefined ? {} : { clippingBounds }),
     ...(evaluation === undefined ? {} : { evaluation }),
     layers: step.layers,
     parametersSha256,
     ...(faults === undefined ? {} : { faults }),
+    ...(trained.simulation === undefined ? {} : { simulation: trained.simulation }),
     seconds: {
       ...seconds,
       server: seconds.total - seconds.training - seconds.evaluation,

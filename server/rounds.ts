@@ -1,8 +1,9 @@
 import type { RoundSettings } from '../client/round-settings.ts';
-import type { ShardResult } from '../client/shard.ts';
 import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
 import type { ShardPlanner } from './shard-planner.ts';
+import type { DeliveredShard } from './shard-result.ts';
+import type { Simulation, SimulationRecord } from './simulation.ts';
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -15,7 +16,7 @@ export interface RoundServer {
     round: number,
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
-    onResult: (shardIndex: number, result: ShardResult) => void,
+    onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
   ): Promise<void>;
   /** Workers that can train now; they decide how work is cut, and nothing else. */
@@ -34,6 +35,8 @@ export interface CohortSettings {
   readonly planner: ShardPlanner;
   /** Workers that are expected, if more than are connected. */
   readonly workers: number;
+  /** Decides which sampled clients take part; undefined: all. */
+  readonly simulation?: Simulation | undefined;
 }
 
 /** Under what terms a cohort trains. */
@@ -44,8 +47,12 @@ export interface RoundTerms {
 
 /** A round's client side: who was sampled, and what came back. */
 export interface TrainedRound {
-  /** Realised cohort size. */
+  /** Realised cohort size: clients that were sampled. */
   readonly cohort: number;
+  /** Those of them that trained: all, unless devices are simulated. */
+  readonly participants: number;
+  /** What became of the others. */
+  readonly simulation?: SimulationRecord | undefined;
   readonly totals: RoundTotals;
   /** Wall-clock seconds of the server: drawing the cohort and cutting it into shards; checking and adding their sums. */
   readonly seconds: { readonly sampling: number; readonly summing: number };
@@ -59,21 +66,24 @@ export interface TrainedRound {
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  { draw, terms, planner, workers }: CohortSettings,
+  { draw, terms, planner, workers, simulation }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
 ): Promise<TrainedRound> {
   const started = performance.now();
   const cohort = draw();
-  const shards = planner.plan(cohort, Math.max(workers, server.workerCount()));
+  const simulated = simulation?.round(round, cohort);
+  const participants = simulated?.participants ?? cohort;
+  const shards = planner.plan(participants, Math.max(workers, server.workerCount()));
   const sampling = secondsSince(started);
   let summing = 0;
+  // By all who were sampled: the server adds the shares of noise that those who drop out do not send.
   const { settings, limits } = terms(cohort);
   aggregator.begin(shards, limits);
   let done = 0;
   if (shards.length > 0) {
-    const onResult = (index: number, result: ShardResult) => {
+    const onResult = (index: number, result: DeliveredShard) => {
       const arrived = performance.now();
       aggregator.add(index, result);
       summing += secondsSince(arrived);
@@ -84,7 +94,13 @@ export async function trainCohort(
   }
   const totals = aggregator.finish();
   planner.learn(totals.seconds.total);
-  return { cohort: cohort.length, totals, seconds: { sampling, summing } };
+  return {
+    cohort: cohort.length,
+    participants: participants.length,
+    simulation: simulated?.record,
+    totals,
+    seconds: { sampling, summing },
+  };
 }
 
 function secondsSince(started: number): number {

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { localConfig } from '../client/config.ts';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError } from '../errors.ts';
-import { modelConfig, trainConfig } from '../models/config.ts';
+import { lossConfig, modelConfig, trainConfig } from '../models/config.ts';
 import { privacyConfig } from '../privacy/config.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
+import { simulationConfig } from './simulation-config.ts';
 
 /** The whole configuration of a run: what a YAML file says, each section as its room defines it. Unknown keys are errors. */
 export const runConfig = z
@@ -20,17 +21,31 @@ export const runConfig = z
       .describe('Names every random draw of the run. 0 is a seed like any other.'),
     model: modelConfig,
     train: trainConfig.optional(),
+    loss: lossConfig.optional(),
     data: dataConfig,
     seedModel: seedModelConfig.optional(),
     local: localConfig,
     federation: federationConfig,
     optimizer: optimizerConfig,
     privacy: privacyConfig,
+    simulation: simulationConfig.optional(),
     evaluation: evaluationConfig.prefault({}),
     checkpoint: checkpointConfig.prefault({}),
     output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
   })
-  .superRefine(({ data, federation }, context) => {
+  .superRefine(({ local, privacy, simulation }, context) => {
+    // Under local noise whoever sends nothing is seen to send nothing: that must not follow from a user's data.
+    const bySize =
+      simulation?.compute !== undefined && simulation.deadlineSeconds !== undefined && local.epochs !== undefined;
+    if (!bySize || privacy.noisePlacement !== 'local') return;
+    context.addIssue({
+      code: 'custom',
+      path: ['simulation', 'deadlineSeconds'],
+      message:
+        'with local.epochs a client with many examples misses the deadline, which local noise does not hide; set local.steps, or another privacy.noisePlacement',
+    });
+  })
+  .superRefine(({ data, federation, simulation }, context) => {
     // Data sets on disk may learn their population only when opened; sampling checks again then.
     if (data.population !== undefined && federation.expectedCohort > data.population) {
       context.addIssue({
@@ -38,9 +53,20 @@ export const runConfig = z
         path: ['federation', 'expectedCohort'],
         message: `an expected cohort of ${federation.expectedCohort} exceeds the population of ${data.population} (sampling rate above 1); lower it or raise data.population`,
       });
+    } else if (data.population !== undefined && sampledCohort({ federation, simulation }) > data.population) {
+      context.addIssue({
+        code: 'custom',
+        path: ['simulation', 'overSelection'],
+        message: `${simulation?.overSelection} times an expected cohort of ${federation.expectedCohort} exceeds the population of ${data.population} (sampling rate above 1); lower it`,
+      });
     }
   });
 export type RunConfig = z.infer<typeof runConfig>;
+
+/** Clients that a round is expected to sample: S times the over-selection. The sum is divided by S all the same. */
+export function sampledCohort({ federation, simulation }: Pick<RunConfig, 'federation' | 'simulation'>): number {
+  return federation.expectedCohort * (simulation?.overSelection ?? 1);
+}
 
 /**
  * Checks a configuration and fills in defaults.

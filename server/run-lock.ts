@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, DataError } from '../errors.ts';
@@ -11,6 +11,9 @@ import { livesHere, type ProcessIdentity, processIdentity, thisProcess } from '.
 export const LOCK_NAME = 'run.lock';
 
 const GUARD_PAUSE_MS = 20;
+
+/** What file systems without hard links answer. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'];
 
 const holderSchema = processIdentity.extend({ token: z.string() });
 type Holder = z.infer<typeof holderSchema>;
@@ -63,6 +66,7 @@ export class RunLock {
       log(`${directory}: took over the lock of ${words(found.holder)}, which is gone`);
       break;
     }
+    await sweep(path);
     return new RunLock(path, holder, options);
   }
 
@@ -131,21 +135,32 @@ interface Found {
   readonly written: number;
 }
 
+/** Makes the file, with its whole content at once; false when there is one. */
 async function create(path: string, holder: Holder): Promise<boolean> {
-  let file: FileHandle;
+  const draft = `${path}.${randomUUID()}`;
   try {
-    file = await open(path, 'wx');
+    await writeFile(draft, contentOf(holder), { flag: 'wx' });
+    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+      if (!NO_LINKS.includes(error.code ?? '')) throw error;
+      return writeFile(path, contentOf(holder), { flag: 'wx' });
+    });
+    return true;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return false;
+    // ENOENT: whoever got the lock meanwhile has swept the draft away.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
     throw new ConfigError(`${path}: the lock of the run cannot be made (${code ?? message})`, { cause: error });
-  }
-  try {
-    await file.write(contentOf(holder), 0);
   } finally {
-    await file.close();
+    await rm(draft, { force: true });
   }
-  return true;
+}
+
+/** Removes what processes left that were killed while they took the lock. */
+async function sweep(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix)) await rm(join(dirname(path), name), { force: true });
+  }
 }
 
 async function look(path: string): Promise<Found | undefined> {
@@ -195,11 +210,13 @@ async function fileSystemNow(path: string): Promise<number> {
 /**
  * Puts `holder` in the place of an abandoned lock. Of several that find it abandoned, the one that makes the guard file may;
  * the others look again. False when the lock was no longer the one that was found.
- * @throws ConfigError when the guard stays: its maker was killed in the milliseconds that it exists
+ * @throws ConfigError when the guard stays: its maker was killed, on another machine, in the milliseconds that it exists
  */
 async function takeOver(path: string, found: Found, holder: Holder, guardSeconds: number): Promise<boolean> {
   const guard = `${path}.guard`;
   for (let tries = 0; !(await create(guard, holder)); tries++) {
+    const maker = (await look(guard))?.holder;
+    if (maker !== undefined && livesHere(maker, holder) === false) await rm(guard, { force: true });
     if (tries * GUARD_PAUSE_MS > 1000 * guardSeconds) {
       throw new ConfigError(`${guard}: left by a process that was killed; delete it and try again`);
     }
@@ -209,9 +226,9 @@ async function takeOver(path: string, found: Found, holder: Holder, guardSeconds
   try {
     if (!(await isStill(path, found))) return false;
     const mine = `${path}.${holder.token}`;
-    await create(mine, holder);
+    await writeFile(mine, contentOf(holder));
     await rename(mine, path);
-    return true;
+    return (await look(path))?.holder?.token === holder.token;
   } finally {
     await rm(guard, { force: true });
   }

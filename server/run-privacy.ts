@@ -1,25 +1,30 @@
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
+import { AdaptiveClipping } from '../privacy/adaptive-clipping.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { selfComposed } from '../privacy/events.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
-import { type RoundMechanism, roundMechanism } from '../privacy/round-mechanism.ts';
+import { type RoundMechanism, roundMechanism, withBounds } from '../privacy/round-mechanism.ts';
 import { shareSteps, topUp } from '../privacy/shared-noise.ts';
 import { secureStream } from '../random/secure.ts';
 import { namedStream } from '../random/stream.ts';
+import type { RoundTotals } from './aggregation.ts';
 import type { PrivacyState } from './checkpoint.ts';
 import { Participation } from './participation.ts';
 import type { RoundTerms } from './rounds.ts';
-import type { RunConfig } from './run-config.ts';
+import { type RunConfig, sampledCohort } from './run-config.ts';
 import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
   readonly settings: ResolvedPrivacy;
-  readonly #mechanism: RoundMechanism;
+  #mechanism: RoundMechanism;
+  /** Where clipping bounds move. */
+  readonly #adaptive: AdaptiveClipping | null;
+  readonly #mechanismNow: () => RoundMechanism;
   readonly #total: RunningTotal;
   /** What will be spent after the next round; null without a budget. */
   readonly #next: RunningTotal | null;
@@ -35,9 +40,20 @@ export class RunPrivacy {
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     const { expectedCohort } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, { expectedCohort, population });
+    this.settings = resolvePrivacy(config.privacy, {
+      expectedCohort,
+      population,
+      sampledCohort: sampledCohort(config),
+    });
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
-    this.#mechanism = roundMechanism(this.settings, layout, streams);
+    const { settings } = this;
+    const { adaptive } = settings;
+    this.#adaptive = adaptive === undefined ? null : new AdaptiveClipping(settings.clipping, layout, adaptive);
+    this.#mechanismNow = () => {
+      const now = this.#adaptive ? withBounds(settings, this.#adaptive) : settings;
+      return roundMechanism(now, layout, streams);
+    };
+    this.#mechanism = this.#mechanismNow();
     const accountant = new RdpAccountant();
     const { adjacency, noisePlacement } = this.settings;
     this.#total = accountant.start(adjacency);
@@ -96,6 +112,7 @@ export class RunPrivacy {
   terms(cohort: readonly number[]): RoundTerms {
     const { clipping, grid, clientNoise } = this.#mechanism;
     const clientNorm = clipping.mode === 'none' ? undefined : clipping.bound * grid.perUnit;
+    if (this.#adaptive) return { settings: { clipping, gridStep: grid.step }, limits: { clientNorm } };
     if (clientNoise === null || cohort.length === 0) return { limits: { clientNorm } };
     const { noisePlacement, noiseSource } = this.settings;
     const steps = noisePlacement === 'shares' ? shareSteps(clientNoise.steps, cohort.length) : clientNoise.steps;
@@ -107,7 +124,24 @@ export class RunPrivacy {
 
   /** What later rounds need of earlier ones, for the checkpoint. */
   state(): PrivacyState {
-    return this.#participation ? { participations: this.#participation.counts } : {};
+    return {
+      ...(this.#participation ? { participations: this.#participation.counts } : {}),
+      ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
+    };
+  }
+
+  /** The clipping bounds of the round under way, where they move: one, or one per layer. They are released with noise, as the model is. */
+  get movingBounds(): readonly number[] | undefined {
+    return this.#adaptive ? [...this.#adaptive.bounds] : undefined;
+  }
+
+  /** Ends a round: bounds move by what its clients were clipped. */
+  finish(round: number, { contributed, clippedCounts }: Pick<RoundTotals, 'contributed' | 'clippedCounts'>): void {
+    if (this.#adaptive === null) return;
+    const { noiseSource, expectedCohort } = this.settings;
+    const stream = noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'count-noise', round);
+    this.#adaptive.update(contributed, clippedCounts, expectedCohort, stream);
+    this.#mechanism = this.#mechanismNow();
   }
 
   /**
@@ -116,6 +150,10 @@ export class RunPrivacy {
    * @throws PrivacyError when the checkpoint lacks what later rounds need
    */
   restore(state: PrivacyState, round: number): void {
+    if (this.#adaptive) {
+      this.#adaptive.restore(state.bounds);
+      this.#mechanism = this.#mechanismNow();
+    }
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
@@ -141,10 +179,10 @@ export class RunPrivacy {
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
    */
   cohort(_round: number): readonly number[] {
-    const { noiseSource, population, expectedCohort } = this.settings;
+    const { noiseSource, population, sampledCohort } = this.settings;
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
-    const members = sampleCohort(population, expectedCohort, random);
+    const members = sampleCohort(population, sampledCohort, random);
     if (this.#participation) this.#growth = this.#participation.add(members);
     return members;
   }

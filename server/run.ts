@@ -18,6 +18,7 @@ import type { RunConfig } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
 import { ShardPlanner } from './shard-planner.ts';
+import { type Simulation, simulationOf } from './simulation.ts';
 
 /** What the coordinator tells while it works. */
 export interface RunProgress {
@@ -80,6 +81,7 @@ class Coordinator {
   readonly #configHash: string;
   readonly #rejections = new RejectionWatch();
   readonly #planner: ShardPlanner;
+  readonly #simulation: Simulation | undefined;
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -95,6 +97,7 @@ class Coordinator {
     this.#configHash = configHash(config);
     const { shardSize, leaseSeconds } = config.federation;
     const work = (id: number) => expectedWork(dataset, config.local, id);
+    this.#simulation = simulationOf(config, dataset, layout);
     this.#planner = new ShardPlanner({ work, shardSize, leaseSeconds });
     this.#heldOut = dataset.evaluation();
   }
@@ -152,8 +155,13 @@ class Coordinator {
     const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
     const privacy = this.#privacy;
-    const draw = () => privacy.cohort(round);
-    const cohort = { draw, terms: privacy.terms.bind(privacy), planner: this.#planner, workers: expectedWorkers };
+    const cohort = {
+      draw: () => privacy.cohort(round),
+      terms: privacy.terms.bind(privacy),
+      planner: this.#planner,
+      workers: expectedWorkers,
+      simulation: this.#simulation,
+    };
     const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
@@ -165,7 +173,9 @@ class Coordinator {
     this.#privacy.spend(entry);
     const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
     const release = { grid: privacy.grid, mechanism, expectedCohort };
+    const clippingBounds = privacy.movingBounds;
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
+    privacy.finish(round, trained.totals);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
@@ -173,9 +183,20 @@ class Coordinator {
     const { epsilon } = this.#privacy;
     const faults = server.takeFaults?.();
     const parametersSha256 = parametersHash(this.#parameters);
-    const finished = { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers };
+    const finished = {
+      round,
+      trained,
+      step,
+      clippingBounds,
+      epsilon,
+      evaluation,
+      parametersSha256,
+      faults,
+      seconds,
+      workers,
+    };
     await this.#record(roundRecord(finished));
-    this.#rejections.check(round, trained);
+    this.#rejections.check(round, { cohort: trained.participants, totals: trained.totals });
     this.#round = round;
     if (this.#checkpointDue(round)) await this.#save();
   }

@@ -1,6 +1,5 @@
 import { Server } from '@grpc/grpc-js';
 import type { RoundSettings } from '../client/round-settings.ts';
-import type { ShardResult } from '../client/shard.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
@@ -14,6 +13,8 @@ import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
 import { type Listener, listen } from './listen.ts';
 import { RoundDispatch } from './round-dispatch.ts';
+import type { DeliveredShard } from './shard-result.ts';
+import type { SumStorage } from './sum-receiver.ts';
 import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
@@ -33,6 +34,8 @@ export interface AggregationOptions {
   readonly maxWorkers?: number;
   /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
   readonly helloSeconds?: number;
+  /** Where sums on their way in are kept. */
+  readonly sums?: SumStorage;
   /** Seconds after which a shard is given to another worker. Default 600. */
   readonly leaseTimeoutSeconds?: number;
   /**
@@ -69,6 +72,9 @@ export class AggregationServer {
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
   private readonly listener: Listener;
+  private readonly greeting: Greeting;
+  /** Streams served since the start; numbers the sessions. */
+  private streams = 0;
   /** Every open stream. */
   private readonly sessions = new Set<WorkerSession>();
   /** The streams whose worker has said Hello, and has not failed. */
@@ -93,8 +99,8 @@ export class AggregationServer {
     const greeting = greetingOf(options, layout);
     const admission = new Admission(token, maxWorkers, log);
     const server = new Server({ ...wireOptions, ...serverOptions });
-    let accept: (call: WorkerStream) => void = (call) => call.end();
-    server.addService(Aggregation.service, { Work: (call: WorkerStream) => accept(call) });
+    let service: AggregationServer | undefined;
+    server.addService(Aggregation.service, { Work: (call: WorkerStream) => service?.serveStream(call) });
     const listener = await listen(server, {
       address: options.listen,
       tls,
@@ -102,28 +108,36 @@ export class AggregationServer {
       helloSeconds,
       onTurnedAway: (line) => admission.report(line),
     });
-    const service = new AggregationServer(options, layout, listener, admission);
-    let sessions = 0;
-    accept = (call) => {
-      const peer = call.getPeer();
-      const refusal = admission.objection(call.metadata, peer, service.sessions.size);
-      if (refusal !== undefined) {
-        call.emit('error', refusal);
-        return;
-      }
-      sessions += 1;
-      service.admit(new WorkerSession(sessions, call, greeting, service.events(peer)));
-    };
+    service = new AggregationServer(options, layout, greeting, listener, admission);
     return service;
   }
 
-  private constructor(options: AggregationOptions, layout: ParameterLayout, listener: Listener, admission: Admission) {
+  private constructor(
+    options: AggregationOptions,
+    layout: ParameterLayout,
+    greeting: Greeting,
+    listener: Listener,
+    admission: Admission,
+  ) {
     this.options = options;
     this.layout = layout;
+    this.greeting = greeting;
     this.conduct = options.conduct ?? new WorkerConduct();
     this.listener = listener;
     this.admission = admission;
     this.address = listener.address;
+  }
+
+  /** Serves the stream of one worker, if it may have one. Streams that arrive at `address` come here by themselves. */
+  serveStream(call: WorkerStream): void {
+    const peer = call.getPeer();
+    const refusal = this.admission.objection(call.metadata, peer, this.sessions.size);
+    if (refusal !== undefined) {
+      call.emit('error', refusal);
+      return;
+    }
+    this.streams += 1;
+    this.admit(new WorkerSession(this.streams, call, this.greeting, this.events(peer)));
   }
 
   /** Workers that are connected and have said Hello. */
@@ -134,10 +148,10 @@ export class AggregationServer {
   /**
    * Has every shard trained exactly once, whatever workers do meanwhile. Without workers it waits for some.
    * @param round central step; rounds have distinct numbers
-   * @param parameters θ(t−1); copied, so the caller may change it afterwards
+   * @param parameters θ(t−1); not changed by the caller before the promise settles
    * @param shards client ids of each shard
    * @param settings what this round changes in the task, for all its shards
-   * @param onResult called once per shard, in order of arrival; the result and its sum are the caller's
+   * @param onResult called once per shard, in order of arrival; a spooled sum is gone when it returns
    * @throws ProtocolError when all workers failed, a shard is lost again and again, or the server is closed;
    *   ConfigError when a shard has too many clients; what `onResult` or `fail` threw in
    */
@@ -145,7 +159,7 @@ export class AggregationServer {
     round: number,
     parameters: Float32Array,
     shards: readonly (readonly number[])[],
-    onResult: (shardIndex: number, result: ShardResult) => void,
+    onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
   ): Promise<void> {
     this.check(parameters, shards);
@@ -154,7 +168,7 @@ export class AggregationServer {
     const dispatch = new RoundDispatch({
       runId,
       round,
-      parameters: splitPayload(bytesOfFloats(parameters.slice())),
+      parameters: splitPayload(bytesOfFloats(parameters)),
       shards,
       settingsJson: settings === undefined ? '' : JSON.stringify(settings),
       layers: this.layout.layers.length,
@@ -273,6 +287,7 @@ export class AggregationServer {
         this.blame(session, error.message);
         this.notice(`worker '${session.name}' was refused: ${error.message}`);
       },
+      unable: (error) => this.fail(error),
       gone: (session) => this.lost(session),
     };
   }
@@ -359,7 +374,7 @@ const serverOptions = {
 };
 
 function greetingOf(
-  { runId, task, model, silenceSeconds = 60 }: AggregationOptions,
+  { runId, task, model, silenceSeconds = 60, sums }: AggregationOptions,
   layout: ParameterLayout,
 ): Greeting {
   const taskJson = JSON.stringify(task);
@@ -372,5 +387,6 @@ function greetingOf(
     welcome: { runId, taskJson, layoutFingerprint: layout.fingerprint(), heartbeatSeconds: silenceSeconds / 4 },
     model: splitPayload(model.onnx),
     sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
+    sums,
   };
 }

@@ -1,22 +1,25 @@
 import type { ShardResult } from '../client/shard.ts';
-import { float64sOfBytes } from '../proto/floats.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
 import { RejectedMessage } from './faults.ts';
+import type { SpooledSum } from './spooled-sum.ts';
+
+/** A shard's result as it arrives: a large sum may be on the disk, and is readable until `onResult` returns. */
+export type DeliveredShard = Omit<ShardResult, 'sum'> & { readonly sum: Float64Array | SpooledSum };
 
 /**
  * The result of a shard as the worker sent it, checked: a broken worker must not spoil the round.
  * @param clients number of clients leased
  * @param layers number of layers of the parameter vector
- * @param payload the sum's bytes; the result's `sum` is a view of them
+ * @param sum of as many grid integers as there are parameters
  * @throws RejectedMessage when counts do not add up, or a figure is not what it can be
  */
 export function shardResultOf(
   header: ShardHeader__Output,
   clients: number,
   layers: number,
-  payload: Uint8Array,
-): ShardResult {
-  const { contributed, rejectedNonFinite, lossSum, examples } = header;
+  sum: Float64Array | SpooledSum,
+): DeliveredShard {
+  const { contributed, rejectedNonFinite, lossSum, examples, infeasibleTargets } = header;
   if (contributed + rejectedNonFinite !== clients) {
     throw new RejectedMessage(
       'malformed',
@@ -34,19 +37,21 @@ export function shardResultOf(
   if (!clippedCounts.every((count) => Number.isInteger(count) && count >= 0 && count <= contributed)) {
     throw new RejectedMessage('malformed', 'shard result: a count of clipped clients is impossible');
   }
-  const sum = float64sOfBytes(payload);
-  // An indexed loop: several times as fast as iteration over millions of values.
-  for (let i = 0; i < sum.length; i += 1) {
-    if (!Number.isSafeInteger(sum[i])) {
-      const reason = Number.isFinite(sum[i]) ? 'malformed' : 'notFinite';
-      throw new RejectedMessage(reason, `shard result: ${sum[i]} is not a grid integer`);
-    }
-  }
   const seconds = {
     total: header.seconds,
     data: header.dataSeconds,
     training: header.trainingSeconds,
     clipping: header.clippingSeconds,
   };
-  return { sum, contributed, rejectedNonFinite, lossSum, examples, deltaNormSums, clippedCounts, seconds };
+  return {
+    sum,
+    contributed,
+    rejectedNonFinite,
+    lossSum,
+    examples,
+    infeasibleTargets,
+    deltaNormSums,
+    clippedCounts,
+    seconds,
+  };
 }

@@ -1,6 +1,6 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
-import { ProtocolError } from '../errors.ts';
-import { PayloadAssembler, type PayloadChunk } from '../proto/chunks.ts';
+import { DataError, ProtocolError } from '../errors.ts';
+import type { PayloadChunk } from '../proto/chunks.ts';
 import type { Hello__Output } from '../proto/generated/dpfl/v1/Hello.ts';
 import type { ServerMessage } from '../proto/generated/dpfl/v1/ServerMessage.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
@@ -9,6 +9,8 @@ import type { WorkerMessage__Output } from '../proto/generated/dpfl/v1/WorkerMes
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { StreamWriter } from '../proto/stream-writer.ts';
 import { RejectedMessage } from './faults.ts';
+import { SpooledSum } from './spooled-sum.ts';
+import { SumReceiver, type SumStorage } from './sum-receiver.ts';
 
 export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
 
@@ -21,6 +23,7 @@ export interface Greeting {
   readonly model: readonly PayloadChunk[];
   /** Bytes of a shard's sum: 8 per parameter. */
   readonly sumBytes: number;
+  readonly sums?: SumStorage | undefined;
 }
 
 /** What a session tells the service. Calls come in the order of the worker's messages. */
@@ -34,11 +37,13 @@ export interface SessionEvents {
   /** Whether this result is still wanted; if not, its chunks are dropped as they come. */
   wants(session: WorkerSession, header: ShardHeader__Output): boolean;
   /** A result has arrived whole. */
-  delivered(session: WorkerSession, header: ShardHeader__Output, sum: Uint8Array): void;
+  delivered(session: WorkerSession, header: ShardHeader__Output, sum: Float64Array | SpooledSum): void;
   /** The worker cannot go on, for the reason it gave. */
   failed(session: WorkerSession, message: string): void;
   /** The worker broke the protocol and is refused. */
   broke(session: WorkerSession, error: ProtocolError): void;
+  /** This machine cannot go on: its disk is full. */
+  unable(error: DataError): void;
   /** The stream has ended, whatever the reason. Called once, and nothing after it. */
   gone(session: WorkerSession): void;
 }
@@ -63,7 +68,7 @@ export class WorkerSession {
   private readonly greeting: Greeting;
   private readonly events: SessionEvents;
   private readonly writer: StreamWriter<ServerMessage>;
-  private readonly assembler: PayloadAssembler;
+  private readonly receiver: SumReceiver;
   private workerName: string | undefined;
   private header: ShardHeader__Output | undefined;
   /** Bytes of the rejected result that may still come. */
@@ -76,10 +81,7 @@ export class WorkerSession {
     this.greeting = greeting;
     this.events = events;
     this.writer = new StreamWriter(call);
-    this.assembler = new PayloadAssembler('shard sum', (totalBytes) => {
-      if (totalBytes === greeting.sumBytes) return true;
-      throw new RejectedMessage('wrongSize', `shard sum: ${totalBytes} bytes came where ${greeting.sumBytes} were due`);
-    });
+    this.receiver = new SumReceiver(greeting.sumBytes, greeting.sums);
     this.closed = new Promise((resolve) => {
       call.once('cancelled', resolve);
       call.once('close', resolve);
@@ -119,6 +121,7 @@ export class WorkerSession {
   private finish(): void {
     if (this.over) return;
     this.over = true;
+    this.receiver.abandon();
     this.writer.abandon(new ProtocolError(`${this.name} is gone`));
     this.events.gone(this);
   }
@@ -130,6 +133,7 @@ export class WorkerSession {
     try {
       this.dispatch(message);
     } catch (error) {
+      if (error instanceof DataError) this.events.unable(error);
       const known = error instanceof ProtocolError;
       this.refuse(
         known ? status.INVALID_ARGUMENT : status.INTERNAL,
@@ -196,10 +200,14 @@ export class WorkerSession {
         throw new ProtocolError('a chunk came without its shard header');
       return;
     }
-    const sum = this.assembler.add(chunk);
+    const sum = this.receiver.add(chunk);
     if (sum === undefined) return;
     const header = this.header;
     this.header = undefined;
-    this.events.delivered(this, header, sum);
+    try {
+      this.events.delivered(this, header, sum);
+    } finally {
+      if (sum instanceof SpooledSum) sum.dispose();
+    }
   }
 }

@@ -6,15 +6,16 @@ import { batchNormHandlings } from '../../models/adapt/group-norm.ts';
  * @param asInTheFile whether BatchNormalization is by default what the file says, and not what a run would make of it
  */
 export function addAdaptationOptions(command: Command, asInTheFile = false): Command {
-  const batchNorm = new Option('--batch-norm <handling>', 'keep stored statistics, or put GroupNorm in their place');
-  const implied = 'freeze when the file carries trained statistics, else group, as in a run';
+  const implied = asInTheFile
+    ? ''
+    : '; by default as in a run: freeze when the file carries trained statistics, else group';
+  const batchNorm = new Option(
+    '--batch-norm <handling>',
+    `keep the stored statistics, or put GroupNorm in their place${implied}`,
+  ).choices(batchNormHandlings);
   return command
     .option('--train <section>', "the configuration's train section: which layers are trained")
-    .addOption(
-      asInTheFile
-        ? batchNorm.choices(batchNormHandlings).default('freeze')
-        : batchNorm.choices(batchNormHandlings).default(undefined, implied),
-    );
+    .addOption(asInTheFile ? batchNorm.default('freeze') : batchNorm);
 }
 
 /** Examples of these options, for help texts. */

@@ -18,6 +18,11 @@ export interface CtcInputs {
   readonly targetLengths: string;
 }
 
+export interface CtcValues extends LossValues {
+  /** float32 scalar: how many targets of the batch do not fit into their frames. */
+  readonly infeasible: string;
+}
+
 /**
  * Connectionist temporal classification (Graves et al. 2006) in log space: mean over the batch of −log p(target) / target length, as
  * PyTorch's `mean` reduction. A target that does not fit into its frames has probability 0: it adds neither loss nor gradient.
@@ -25,7 +30,7 @@ export interface CtcInputs {
  * Forward and backward variables are one recursion: the backward one runs on time-reversed frames and reversed labels, so both
  * are rows of one Scan.
  */
-export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }: CtcInputs): LossValues {
+export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }: CtcInputs): CtcValues {
   const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
   const extended = interleaveBlanks(b, targets, targetLengths);
   const states = add(b, mul(b, targetLengths, b.index(2)), b.index(1));
@@ -53,7 +58,8 @@ export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }
   const exists = b.op('Less', [b.axes([0, 1]), b.op('Unsqueeze', [states, b.axes([1])])]);
   const starts = b.op('Where', [exists, ends, b.scalar(logZero)]);
   const logLikelihood = b.op('ReduceLogSumExp', [starts, b.axes([1])], { keepdims: int(0) });
-  const weights = utteranceWeights(b, logLikelihood, targetLengths);
+  const possible = b.op('Cast', [b.op('Greater', [logLikelihood, b.scalar(logZero / 2)])], { to: int(1) });
+  const weights = utteranceWeights(b, possible, targetLengths);
   const loss = reduceSum(b, neg(b, mul(b, logLikelihood, weights)), [0], false);
 
   const withinFrames = b.op('Less', [
@@ -74,7 +80,11 @@ export function ctc(b: GraphBuilder, { logits, lengths, targets, targetLengths }
   const frameMask = b.op('Cast', [b.op('Transpose', [withinFrames], { perm: ints([1, 0]) })], { to: int(1) });
   const probabilities = mul(b, b.op('Exp', [logProbabilities]), b.op('Unsqueeze', [frameMask, b.axes([2])]));
   const difference = sub(b, probabilities, occupancy);
-  return { loss, logitsGradient: mul(b, difference, b.op('Unsqueeze', [weights, b.axes([1, 2])])) };
+  return {
+    loss,
+    logitsGradient: mul(b, difference, b.op('Unsqueeze', [weights, b.axes([1, 2])])),
+    infeasible: reduceSum(b, sub(b, b.scalar(1), possible), [0], false),
+  };
 }
 
 /** Labels with a blank before, between and after: [batch, 2·labels + 1]. */
@@ -171,10 +181,9 @@ function jumpPenalties(b: GraphBuilder, labels: string): string {
   return b.op('Where', [b.op('And', [isLabel, differs]), b.scalar(0), b.scalar(logZero)]);
 }
 
-/** 1 / (batch · target length) for each utterance; 0 for one whose target is impossible. */
-function utteranceWeights(b: GraphBuilder, logLikelihood: string, targetLengths: string): string {
+/** 1 / (batch · target length) for each utterance; 0 for one whose target is not possible. */
+function utteranceWeights(b: GraphBuilder, possible: string, targetLengths: string): string {
   const asFloat = (value: string) => b.op('Cast', [value], { to: int(1) });
-  const possible = asFloat(b.op('Greater', [logLikelihood, b.scalar(logZero / 2)]));
   const labels = b.op('Max', [asFloat(targetLengths), b.scalar(1)]);
   const batch = asFloat(b.op('Size', [targetLengths]));
   return b.op('Div', [possible, mul(b, labels, batch)]);

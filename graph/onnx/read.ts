@@ -12,6 +12,7 @@ import {
   type Value,
 } from '../ir.ts';
 import { weightNames } from '../weights.ts';
+import { inlineFunctions } from './inline-functions.ts';
 import {
   type AttributeProto,
   attributeType,
@@ -44,7 +45,7 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   }
   if (!proto.graph?.node?.length) throw new ModelError(`${source}: holds no graph; is it really an ONNX model?`);
   const opset = proto.opsetImport?.find(({ domain }) => !domain || domain === 'ai.onnx');
-  const graph = decodeGraph(proto.graph, source, folder);
+  const graph = decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder);
   const initializers = (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? '');
   return { graph, opset: Number(opset?.version ?? 1), weights: weightNames(graph, initializers) };
 }

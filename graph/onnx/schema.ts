@@ -21,7 +21,14 @@ const messages: Record<string, Record<string, Field>> = {
   },
   OperatorSetIdProto: { domain: [1, 'string'], version: [2, 'int64'] },
   StringStringEntryProto: { key: [1, 'string'], value: [2, 'string'] },
-  FunctionProto: { name: [1, 'string'], domain: [10, 'string'] },
+  FunctionProto: {
+    name: [1, 'string'],
+    input: [4, 'string', 'repeated'],
+    output: [5, 'string', 'repeated'],
+    node: [7, 'NodeProto', 'repeated'],
+    domain: [10, 'string'],
+    attributeProto: [11, 'AttributeProto', 'repeated'],
+  },
   GraphProto: {
     node: [1, 'NodeProto', 'repeated'],
     name: [2, 'string'],
@@ -51,6 +58,7 @@ const messages: Record<string, Record<string, Field>> = {
     ints: [8, 'int64', 'repeated'],
     strings: [9, 'bytes', 'repeated'],
     type: [20, 'int32'],
+    refAttrName: [21, 'string'],
   },
   TensorProto: {
     dims: [1, 'int64', 'repeated'],
@@ -121,6 +129,8 @@ export interface AttributeProto {
   floats?: number[];
   ints?: Int64[];
   strings?: Uint8Array[];
+  /** In a function: the attribute of the call whose value this one has. */
+  refAttrName?: string;
 }
 
 export interface NodeProto {
@@ -140,12 +150,22 @@ export interface GraphProto {
   output?: ValueInfoProto[];
 }
 
+export interface FunctionProto {
+  name: string;
+  domain?: string;
+  input?: string[];
+  output?: string[];
+  node?: NodeProto[];
+  /** Attributes with their defaults. */
+  attributeProto?: AttributeProto[];
+}
+
 export interface ModelProto {
   irVersion?: Int64;
   producerName?: string;
   graph?: GraphProto;
   opsetImport?: { domain?: string; version?: Int64 }[];
-  functions?: { name: string; domain?: string }[];
+  functions?: FunctionProto[];
 }
 
 /** AttributeProto.type codes. */

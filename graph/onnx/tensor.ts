@@ -14,6 +14,7 @@ const codes: readonly [DataType, number][] = [
   ['bool', 9],
   ['float16', 10],
   ['float64', 11],
+  ['uint32', 12],
 ];
 
 /** TensorProto.DataType code of a data type. */
@@ -35,6 +36,7 @@ const arrays = {
   float16: Uint16Array,
   int64: BigInt64Array,
   int32: Int32Array,
+  uint32: Uint32Array,
   bool: Uint8Array,
   uint8: Uint8Array,
   int8: Int8Array,

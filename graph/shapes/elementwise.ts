@@ -82,8 +82,8 @@ function arithmetic(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
 }
 
 const unaryOperators =
-  'Abs Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
-const numericOperators = 'Mod Pow Max Min Sum Mean';
+  'Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
+const numericOperators = 'Mod Pow Max Min Sum Mean BitShift BitwiseXor';
 
 export const elementwiseShapes: Record<string, ShapeRule> = {
   ...Object.fromEntries(unaryOperators.split(' ').map((op) => [op, unary])),
@@ -96,6 +96,11 @@ export const elementwiseShapes: Record<string, ShapeRule> = {
   Neg: (context) => ({
     types: [context.input(0)],
     integers: context.integers(0)?.map((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
+  }),
+  // Exporters write sizes of which −1 means "as it is", the size 1 of an Expand, through Abs; symbolic sizes are positive.
+  Abs: (context) => ({
+    types: [context.input(0)],
+    integers: context.integers(0)?.map((value) => (typeof value === 'number' ? Math.abs(value) : value)),
   }),
   Identity: (context) => ({ types: [context.input(0)], integers: context.integers(0) }),
   IsNaN: (context) => same({ ...context.input(0), dtype: 'bool' }),

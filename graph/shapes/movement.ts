@@ -163,10 +163,13 @@ const expand: ShapeRule = (context) => {
   }
   const rank = Math.max(shape.length, target.length);
   const at = (dims: readonly Dim[], axis: number) => dims[axis - rank + dims.length] ?? 1;
-  return same({
-    dtype,
-    shape: Array.from({ length: rank }, (_, i) => (at(target, i) === 1 ? at(shape, i) : at(target, i))),
-  });
+  const result = Array.from({ length: rank }, (_, i) => (at(target, i) === 1 ? at(shape, i) : at(target, i)));
+  const [value, ...others] = context.integers(0) ?? [];
+  const [length = 1] = result;
+  const repeated =
+    rank <= 1 && value !== undefined && others.length === 0 && typeof length === 'number' && length <= 1024;
+  const integers = repeated ? Array.from({ length }, () => value) : undefined;
+  return { types: [{ dtype, shape: result }], integers };
 };
 
 const split: ShapeRule = (context) => {

@@ -1,3 +1,4 @@
+import { withoutDropout } from '../../graph/dropout.ts';
 import { elementCount, type Model } from '../../graph/ir.ts';
 import { withParameters } from '../../graph/parameters.ts';
 import type { ParameterLayout } from '../../params/layout.ts';
@@ -28,7 +29,7 @@ export interface AdaptedModel {
   readonly lora?: string;
   /** Trained tensors that look as if they should not be. */
   readonly likelyBuffers: readonly LikelyBuffer[];
-  /** The whole model with trained parameters, to be written as a file. */
+  /** The whole model with trained parameters and dropout off, to be written as a file. */
   readonly finish: (layout: ParameterLayout, parameters: Float32Array) => Model;
 }
 
@@ -48,6 +49,9 @@ export function adaptModel(
   const adapters = lora && withLora(whole, names, { ...selection, lora }, seed);
   const model = adapters?.model ?? selectWeights(whole, names, selection);
   const trained = new Set(model.weights);
+  const finish =
+    adapters?.finish ??
+    ((layout: ParameterLayout, parameters: Float32Array) => withParameters(whole, layout, parameters));
   return {
     model,
     trained: parameterCount(model, model.weights),
@@ -59,7 +63,7 @@ export function adaptModel(
     lora: adapters?.words,
     likelyBuffers: likelyBuffers(model),
     // All weights stay initializers, whether they were trained or not.
-    finish: adapters?.finish ?? ((layout, parameters) => withParameters(whole, layout, parameters)),
+    finish: (layout, parameters) => withoutDropout(finish(layout, parameters)),
   };
 }
 

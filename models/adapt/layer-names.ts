@@ -3,7 +3,7 @@ import type { Model } from '../../graph/ir.ts';
 import { matches, nearNames } from '../../params/layer-patterns.ts';
 
 /** Names that an exporter made up: nobody can be expected to know them. */
-const madeUp = /^(onnx::|val_|_val_|t_|constant|\d+$)/i;
+const madeUp = /^(onnx::|_?(val|t)_\d+$|constant|\d+$)/i;
 
 /**
  * What each layer answers to: its name, and, where the exporter made that up (`onnx::MatMul_57`), the names of the nodes that read it

@@ -1,3 +1,4 @@
+import type { SampledGaussian, SampledLaplace } from '../mechanisms.ts';
 import {
   composeTilted,
   type Exponents,
@@ -8,12 +9,13 @@ import {
 } from './composition.ts';
 import { optimisticGrid, pessimisticGrid, reversedGrid } from './discretisation.ts';
 import { epsilonOfLoss } from './epsilon-of-loss.ts';
-import { lossCells, privacyLoss, type SampledGaussian } from './loss-cells.ts';
+import { laplaceLoss } from './laplace-loss.ts';
+import { gaussianLoss, type LossSource } from './loss-cells.ts';
 import { bestTilt, bestTiltAt, type LossPart, logMoment, tailEdge } from './moments.ts';
 
-/** A mechanism and the number of central steps it ran for. */
+/** A mechanism that has a privacy-loss distribution here, and the number of central steps it ran for. */
 export interface RepeatedMechanism {
-  readonly mechanism: SampledGaussian;
+  readonly mechanism: SampledGaussian | SampledLaplace;
   readonly count: number;
 }
 
@@ -25,11 +27,9 @@ export interface CertifiedEpsilon {
   readonly interval: number;
 }
 
-/** A mechanism with the outcomes and losses that matter. */
-interface MechanismRange extends RepeatedMechanism {
-  readonly low: number;
-  readonly high: number;
-  readonly span: number;
+interface RepeatedLoss {
+  readonly source: LossSource;
+  readonly count: number;
 }
 
 /** Why a composition has no privacy-loss distribution here. */
@@ -44,12 +44,11 @@ const SMALLEST_LOSS = 1e-7;
 const LARGEST_EPSILON = 1200;
 const MOST_CELLS = 2 ** 20;
 const LARGEST_WINDOW = 2 ** 18;
-const ROUGH_POINTS = 2048;
 /** Share of δ that outcomes too unlikely to integrate may take. */
 const OUTCOME_SHARE = 1e-7;
 
 /**
- * A certified interval for ε of a composition of Poisson-sampled Gaussians, adding or removing one user: the larger of both directions,
+ * A certified interval for ε of a composition of Poisson-sampled Gaussian and Laplace mechanisms, adding or removing one user: the larger of both directions,
  * pessimistic (connect the dots) and optimistic (privacy buckets).
  * @param interval Δ; by default 1e-4, or finer where ε would otherwise be off by more than 1e-4 of itself
  */
@@ -60,14 +59,11 @@ export function certifiedEpsilon(
 ): CertifiedEpsilon | Refusal {
   const steps = parts.reduce((sum, { count }) => sum + count, 0);
   const unaccounted = (delta * OUTCOME_SHARE) / steps;
-  const reach = tailReach(unaccounted);
-  const ranges = parts.map(({ mechanism, count }): MechanismRange => {
-    const low = -reach * mechanism.noiseMultiplier;
-    const high = 1 + reach * mechanism.noiseMultiplier;
-    const span = privacyLoss(mechanism, high) - privacyLoss(mechanism, low);
-    return { mechanism, count, low, high, span };
+  const ranges = parts.map(({ mechanism, count }): RepeatedLoss => {
+    const source = mechanism.kind === 'gaussian' ? gaussianLoss(mechanism, unaccounted) : laplaceLoss(mechanism);
+    return { source, count };
   });
-  const span = Math.max(...ranges.map((range) => range.span));
+  const span = Math.max(...ranges.map(({ source }) => source.span));
   if (!(span >= SMALLEST_LOSS)) {
     return { refused: `one step's privacy loss spans only ${span.toPrecision(3)}, too little for a grid` };
   }
@@ -76,7 +72,7 @@ export function certifiedEpsilon(
       refused: `one step's privacy loss spans ${span.toPrecision(3)}, beyond the ${LARGEST_LOSS} that a privacy-loss distribution is computed for`,
     };
   }
-  const rough = ranges.map(roughPart);
+  const rough = ranges.map(({ source, count }): LossPart => ({ ...source.rough(), count }));
   const directions = [rough, rough.map(reversedPart)].map((part) => planOf(part, delta));
   if (directions[0].epsilon > LARGEST_EPSILON) {
     return {
@@ -92,7 +88,7 @@ export function certifiedEpsilon(
   if (interval !== null && (span / grid > 4 * MOST_CELLS || widest / grid > 8 * LARGEST_WINDOW)) {
     return { refused: `an interval of ${interval} needs more than ${4 * MOST_CELLS} grid points; use a wider one` };
   }
-  const cells = ranges.map((range) => lossCells(range.mechanism, grid, range.low, range.high));
+  const cells = ranges.map(({ source }) => source.cells(grid));
   const upperParts = cells.map((cell, k) => ({ grid: pessimisticGrid(cell), count: ranges[k].count }));
   const lowerParts = cells.map((cell, k) => ({ grid: optimisticGrid(cell), count: ranges[k].count }));
   const share = 2 * unaccounted * steps;
@@ -146,24 +142,6 @@ function chernoffOr(epsilon: number, parts: readonly GridPart[], plan: Plan, int
   return chernoff(parts, Math.min(plan.lambda, 1 / interval), interval, delta);
 }
 
-/** A number of standard deviations beyond which a normal variable has less than `mass` on one side: P(x > c) ≤ e^(−c²/2)/2. */
-function tailReach(mass: number): number {
-  return Math.sqrt(-2 * Math.log(2 * mass));
-}
-
-/** The loss as points of the trapezoidal rule over outcomes, for choosing tilt and window; nothing is certified by them. */
-function roughPart({ mechanism, count, low, high }: MechanismRange): LossPart {
-  const { samplingRate: q, noiseMultiplier: z } = mechanism;
-  const step = (high - low) / ROUGH_POINTS;
-  const outcomes = Float64Array.from({ length: ROUGH_POINTS }, (_, k) => low + (k + 0.5) * step);
-  const losses = outcomes.map((x) => privacyLoss(mechanism, x));
-  const scale = step / (z * Math.sqrt(2 * Math.PI));
-  const mass = outcomes.map(
-    (x) => scale * Math.exp((-x * x) / (2 * z * z)) * (1 + q * Math.expm1((2 * x - 1) / (2 * z * z))),
-  );
-  return { losses, mass, count };
-}
-
 function reversedPart({ losses, mass, count }: LossPart): LossPart {
   return { losses: losses.map((loss) => -loss), mass: mass.map((p, k) => p * Math.exp(-losses[k])), count };
 }
@@ -177,9 +155,26 @@ interface Plan extends Exponents {
 }
 
 function planOf(parts: readonly LossPart[], delta: number): Plan {
-  const lambda = bestTilt(parts, -Math.log(delta));
+  const lambda = moderateTilt(parts, bestTilt(parts, -Math.log(delta)), delta);
   const below = tailEdge(parts, lambda, -1, LOG_OUTSIDE);
   const above = tailEdge(parts, lambda, 1, LOG_OUTSIDE);
   const epsilon = (logMoment(parts, lambda).value - Math.log(delta)) / lambda;
   return { lambda, epsilon, low: below.edge, high: above.edge, thetaLow: below.theta, thetaHigh: above.theta };
+}
+
+/** Chernoff's bound on δ may be e^3 times the best one. */
+const TILT_ALLOWANCE = 3;
+
+/**
+ * Where losses are bounded and ε is close to the bound, the best λ goes to infinity and leaves nothing but the largest loss. A much smaller λ is nearly as good
+ * there, and leaves a distribution to compute with.
+ */
+function moderateTilt(parts: readonly LossPart[], best: number, delta: number): number {
+  const largest = parts.reduce((sum, { losses, count }) => sum + count * losses.reduce((a, b) => Math.max(a, b)), 0);
+  if ((logMoment(parts, best).value - Math.log(delta)) / best < 0.99 * largest) return best;
+  const at = (lambda: number): number => logMoment(parts, lambda).value - lambda * largest;
+  const allowed = at(best) + TILT_ALLOWANCE;
+  let lambda = best;
+  while (lambda * largest > 4 && at(lambda / 2) <= allowed) lambda /= 2;
+  return lambda;
 }

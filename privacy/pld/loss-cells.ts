@@ -1,13 +1,7 @@
+import type { SampledGaussian } from '../mechanisms.ts';
+
 // Looked up once: in a virtual-machine context every use of a global costs more than the function.
 const { abs, ceil, exp, expm1, floor, log, log1p, max, min, sqrt } = Math;
-
-/** A Poisson-sampled Gaussian mechanism of sensitivity 1; a Gaussian on everybody has q = 1. */
-export interface SampledGaussian {
-  /** q in (0, 1] */
-  readonly samplingRate: number;
-  /** z */
-  readonly noiseMultiplier: number;
-}
 
 /**
  * The privacy loss L(x) = log(P(x)/Q(x)) of removing a user, P = (1 − q)·N(0, z²) + q·N(1, z²), Q = N(0, z²), cut into cells
@@ -24,8 +18,45 @@ export interface LossCells {
   readonly excess: Float64Array;
 }
 
+/** The loss of one mechanism, one step. */
+export interface LossSource {
+  /** Largest minus smallest loss of the outcomes that are integrated. */
+  readonly span: number;
+  cells(interval: number): LossCells;
+  /** Points and masses of about the same distribution, for choosing tilt and window; nothing is certified by them. */
+  rough(): { readonly losses: Float64Array; readonly mass: Float64Array };
+}
+
+const ROUGH_POINTS = 2048;
+
+/** A number of standard deviations beyond which a normal variable has less than `mass` on one side: P(x > c) ≤ e^(−c²/2)/2. */
+function tailReach(mass: number): number {
+  return sqrt(-2 * log(2 * mass));
+}
+
+/** @param unaccounted P mass that may be left out at each end, where outcomes are too unlikely to integrate */
+export function gaussianLoss(mechanism: SampledGaussian, unaccounted: number): LossSource {
+  const { samplingRate: q, noiseMultiplier: z } = mechanism;
+  const reach = tailReach(unaccounted);
+  const low = -reach * z;
+  const high = 1 + reach * z;
+  return {
+    span: privacyLoss(mechanism, high) - privacyLoss(mechanism, low),
+    cells: (interval) => lossCells(mechanism, interval, low, high),
+    rough: () => {
+      const step = (high - low) / ROUGH_POINTS;
+      const outcomes = Float64Array.from({ length: ROUGH_POINTS }, (_, k) => low + (k + 0.5) * step);
+      const scale = step / (z * sqrt(2 * Math.PI));
+      return {
+        losses: outcomes.map((x) => privacyLoss(mechanism, x)),
+        mass: outcomes.map((x) => scale * exp((-x * x) / (2 * z * z)) * (1 + q * expm1((2 * x - 1) / (2 * z * z)))),
+      };
+    },
+  };
+}
+
 /** L(x), accurate also where it is tiny. */
-export function privacyLoss({ samplingRate: q, noiseMultiplier: z }: SampledGaussian, x: number): number {
+function privacyLoss({ samplingRate: q, noiseMultiplier: z }: SampledGaussian, x: number): number {
   const u = (2 * x - 1) / (2 * z * z);
   return q === 1 ? u : log1p(q * expm1(u));
 }
@@ -38,7 +69,7 @@ function outcomeOfLoss({ samplingRate: q, noiseMultiplier: z }: SampledGaussian,
 
 /** Gauss-Legendre nodes and weights on [−1, 1]. */
 const TWO_POINTS = { nodes: [-0.5773502691896257, 0.5773502691896257], weights: [1, 1] };
-const FIVE_POINTS = {
+export const FIVE_POINTS = {
   nodes: [-0.906179845938664, -0.5384693101056831, 0, 0.5384693101056831, 0.906179845938664],
   weights: [0.23692688505618908, 0.47862867049936647, 0.5688888888888889, 0.47862867049936647, 0.23692688505618908],
 };
@@ -50,7 +81,7 @@ const PANEL_SLOPE = 1;
  * Both masses of every cell between the outcomes `low` and `high`, by quadrature. Everything integrated is positive, so tails of
  * 1e-100 are as accurate, relatively, as the bulk.
  */
-export function lossCells(mechanism: SampledGaussian, interval: number, low: number, high: number): LossCells {
+function lossCells(mechanism: SampledGaussian, interval: number, low: number, high: number): LossCells {
   const { samplingRate: q, noiseMultiplier: z } = mechanism;
   const first = floor(privacyLoss(mechanism, low) / interval);
   const last = floor(privacyLoss(mechanism, high) / interval);

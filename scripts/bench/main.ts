@@ -4,10 +4,12 @@ import { benchCompile } from './compile.ts';
 import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
+import { benchTransport } from './transport.ts';
 
 /** Benchmarks by name, with their options: `npm run bench -- step cnn`. */
 const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promise<void>>> = {
   step: benchStep,
+  transport: benchTransport,
   round: benchRound,
   accountant: benchAccountant,
   adapted: benchAdapted,

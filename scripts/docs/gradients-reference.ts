@@ -1,5 +1,6 @@
 import { decomposedOperators, decompositionOf } from '../../graph/decompose.ts';
 import { differentiableOperators, flatOperators, gradientRule } from '../../graph/gradients/registry.ts';
+import { sequenceOperators } from '../../graph/sequences.ts';
 
 /** The page docs/gradients.md, from the registry of gradient rules. */
 export function gradientsReference(): string {
@@ -31,13 +32,23 @@ ${rules.join('\n')}
 |---|---|
 ${decomposed.join('\n')}
 
+Functions that a file brings with it are replaced by their nodes. Sequences of tensors (${sequenceOperators().join(', ')}) are
+written away where their lengths are known when the graph is compiled.
+
 ## Operators without a gradient
 
 Nothing is differentiated through these; shape arithmetic among them is folded where the sizes are known.
 
 ${flatOperators().join(', ')}
 
-Control flow in a forward graph (If, Loop, Scan) is refused.
+Control flow in a forward graph (If, Loop, Scan) is refused. So are variants whose gradient would be wrong, by the name of the node:
+cubic interpolation, peepholes and clipped gates of an LSTM, scattering by max or mul. One message lists all nodes in the way.
+
+## What an export loses
+
+dpfl trains what the file says, which is not always what the program said. \`padding_idx\` of PyTorch's Embedding is not in an ONNX file:
+that row trains like the others (freeze it by excluding the table). PyTorch 1.13 exports circular padding, and \`scatter_add\` before operator
+set 16, with another meaning than it trains them with; compare with \`dpfl model grad\`.
 
 ## Adding an operator
 

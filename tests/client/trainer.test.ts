@@ -6,12 +6,13 @@ import type { ExampleBatch } from '../../data/dataset.ts';
 import { ModelError } from '../../errors.ts';
 import { bindModel } from '../../graph/binding.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
-import { compileForward, compileTraining } from '../../graph/compile.ts';
+import { compileForward, compileTraining, type ForwardArtifact } from '../../graph/compile.ts';
 import { float32Tensor, type Model } from '../../graph/ir.ts';
 import { parametersOf } from '../../graph/parameters.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import type { CnnSettings, TransformerCtcSettings } from '../../models/config.ts';
 import { buildTransformerCtc } from '../../models/transformer-ctc.ts';
+import { ParameterLayout } from '../../params/layout.ts';
 import { namedStream } from '../../random/stream.ts';
 import {
   examplesOf,
@@ -150,6 +151,18 @@ function single(examples: ExampleBatch, index: number): ExampleBatch {
   return { count: 1, fields: Object.fromEntries(fields) as ExampleBatch['fields'] };
 }
 
+async function forwardLoss(forward: ForwardArtifact, weights: Float32Array, examples: ExampleBatch): Promise<number> {
+  const session = await ort.InferenceSession.create(forward.onnx);
+  const layout = new ParameterLayout(forward.layers);
+  const fields = Object.entries(examples.fields).map(
+    ([name, { type, data, dims }]) => [name, new ort.Tensor(type, data as Float32Array, dims)] as const,
+  );
+  const layers = layout.layers.map(
+    (layer) => [layer.name, new ort.Tensor('float32', layout.view(weights, layer), layer.shape)] as const,
+  );
+  return Number((await session.run(Object.fromEntries([...fields, ...layers]))).loss!.data[0]);
+}
+
 describe('a client of utterances', () => {
   const model = buildTransformerCtc(transformerFixture.settings, 1);
   const binding = bindModel(model, 'transcription', 'transformer');
@@ -162,6 +175,31 @@ describe('a client of utterances', () => {
     const plain = (await trainer.train(weights, examples, settings, draws())).delta.slice();
     const padded = await trainer.train(weights, widened(examples, 5, 3), settings, draws());
     expect(padded.delta).toEqual(plain);
+  });
+
+  test('trains with dropout and layer drop, the same way every time; the model gives the same as without when it is used', async () => {
+    const dropping = buildTransformerCtc({ ...transformerFixture.settings, dropout: 0.2, layerDrop: 0.5 }, 1);
+    const trainer = await LocalTrainer.create(compileTraining(dropping, bindModel(dropping, 'transcription', 'drop')));
+    const weights = parametersOf(dropping, trainer.layout);
+    const settings = localConfig.parse({ steps: 6, batchSize: 1, learningRate: 0.1 });
+    const once = (await trainer.train(weights, examples, settings, draws())).delta.slice();
+    expect((await trainer.train(weights, examples, settings, draws())).delta).toEqual(once);
+    const whole = await LocalTrainer.create(compileTraining(model, binding));
+    expect((await whole.train(weights, examples, settings, draws())).delta).not.toEqual(once);
+    const evaluated = (each: Model) => compileForward(each, bindModel(each, 'transcription', 'each'));
+    const losses = await Promise.all([dropping, model].map((each) => forwardLoss(evaluated(each), weights, examples)));
+    expect(losses[0]).toBe(losses[1]);
+  });
+
+  test('skips whole blocks', async () => {
+    // Nearly always skipped: the block's weights get no gradient in one step.
+    const skipping = buildTransformerCtc({ ...transformerFixture.settings, layerDrop: 0.999 }, 1);
+    const trainer = await LocalTrainer.create(compileTraining(skipping, bindModel(skipping, 'transcription', 'skip')));
+    const weights = parametersOf(skipping, trainer.layout);
+    const { delta } = await trainer.train(weights, examples, gradientStep(examples.count), draws());
+    const moved = trainer.layout.layers.filter((layer) => norm(trainer.layout.view(delta, layer)) > 0);
+    expect(moved.some(({ name }) => name.startsWith('block'))).toBe(false);
+    expect(moved.map(({ name }) => name)).toContain('output.weight');
   });
 
   test('whose transcription is empty still trains', async () => {

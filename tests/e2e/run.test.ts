@@ -49,8 +49,10 @@ describeBuilt('dpfl run', () => {
 
   test.each([
     ['one worker', ['federation.workers=1']],
-    ['shards of three on three workers', ['federation.shardSize=3', 'federation.workers=3']],
+    ['shards of three on five workers', ['federation.shardSize=3', 'federation.workers=5']],
     ['one shard for the whole cohort', ['federation.shardSize=64', 'federation.workers=1']],
+    ['no workers and no gRPC, in its own process', ['federation.workers=0']],
+    ['single clients in its own process', ['federation.shardSize=1', 'federation.workers=0']],
   ])(
     'gives the same model, records and ledger with %s',
     async (_, changes) => {

@@ -60,6 +60,28 @@ describeBuilt('dpfl server with dpfl worker', () => {
   );
 
   test(
+    'workers that join in the middle of a round take their part, without a trace in the result',
+    async () => {
+      const args = ['tiny.yaml', '--output', 'joined', '--set', 'federation.shardSize=1'];
+      const { server, worker } = await listening(args, directory);
+      const run = join(directory, 'joined', 'tiny-001');
+      const first = worker('first');
+      await untilRound(run, 1);
+      // Frozen with a shard in hand, it keeps the round open until the others are there.
+      first.kill('SIGSTOP');
+      worker('second');
+      worker('third');
+      await server.line(/worker '(second|third)' joined; 2 connected/);
+      await server.line(/worker '(second|third)' joined; 3 connected/);
+      expect(records(run).length).toBeLessThan(4);
+      first.kill('SIGCONT');
+      expect(await server.ended).toMatchObject({ status: 0 });
+      expect(outcomeOf(run)).toEqual(expected);
+    },
+    PATIENCE,
+  );
+
+  test(
     'a worker that is stopped by Ctrl-C leaves in peace; its shards go to the other',
     async () => {
       const { server, worker } = await listening(['tiny.yaml', '--output', 'stopped'], directory);

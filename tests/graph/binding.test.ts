@@ -15,7 +15,7 @@ const outputLengths: Value = { name: 'frames_out', dtype: 'int64', shape: ['batc
 
 describe('a model meets a data set', () => {
   test('of images, by type and not by name', () => {
-    expect(bindModel(model([image], [scores]), 'classification', 'm.onnx')).toEqual({
+    expect(bindModel(model([image], [scores]), 'classification', 'm.onnx')).toMatchObject({
       objective: 'classification',
       inputs: { pixels: 'image' },
       logits: 'scores',
@@ -23,7 +23,7 @@ describe('a model meets a data set', () => {
   });
 
   test('of speech, with lengths in and out', () => {
-    expect(bindModel(model([lengths, features], [outputLengths, scores]), 'transcription', 'm.onnx')).toEqual({
+    expect(bindModel(model([lengths, features], [outputLengths, scores]), 'transcription', 'm.onnx')).toMatchObject({
       objective: 'transcription',
       inputs: { mel: 'features', mel_lengths: 'lengths' },
       logits: 'scores',

@@ -33,6 +33,15 @@ test('one element is a weight when somebody named it, such as the bias of one ou
   expect(namesOf([], { 'fc.bias': vector(1), 'onnx::Mul_31': vector(1), 45: vector(1) })).toEqual(['fc.bias']);
 });
 
+test('masks of −∞ or of the least float32 are not weights', () => {
+  const constants = {
+    w: float32Tensor([2], [-1e9, 0]),
+    infinite: float32Tensor([2], [0, Number.NEGATIVE_INFINITY]),
+    least: float32Tensor([2], [0, -3.4028234663852886e38]),
+  };
+  expect(namesOf([], constants)).toEqual(['w']);
+});
+
 test('running statistics and scales of a resize are not weights', () => {
   const nodes = [node('BatchNormalization', ['x', 's', 'b', 'mean', 'var']), node('Resize', ['x', '', 'scales'])];
   const constants = { s: vector(3), b: vector(3), mean: vector(3), var: vector(3), scales: vector(4) };

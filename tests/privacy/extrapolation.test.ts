@@ -30,4 +30,13 @@ describe('population extrapolation (arXiv:2310.00098 §4.3)', () => {
   test('a cohort above its population is refused', () => {
     expect(() => extrapolate(run, { expectedCohort: 10, population: 9 })).toThrow(PrivacyError);
   });
+
+  test('a deployment over-selects as the run did: its sampling rate is as much higher', () => {
+    const run = { noiseMultiplier: 0.03072, expectedCohort: 1024, population: 34_753, rounds: 100, delta: 1e-9 };
+    const target = { population: 6_950_600, expectedCohort: 204_800 };
+    const over = extrapolate({ ...run, overSelection: 1.3 }, target);
+    expect(over.samplingRate).toBeCloseTo((1.3 * 204_800) / 6_950_600, 12);
+    expect(over.noiseMultiplier).toBe(extrapolate(run, target).noiseMultiplier);
+    expect(over.statement.epsilon).toBeGreaterThan(extrapolate(run, target).statement.epsilon);
+  });
 });

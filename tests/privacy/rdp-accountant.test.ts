@@ -59,7 +59,7 @@ describe('composition', () => {
     for (const nothing of [[], composed([]), selfComposed(step, 0)]) {
       expect(accountant.epsilon(nothing, DELTA)).toEqual({
         epsilon: 0,
-        epsilonLower: null,
+        epsilonLower: 0,
         delta: DELTA,
         order: null,
         conversion: null,

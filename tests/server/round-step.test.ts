@@ -22,6 +22,7 @@ function totals(value: number, contributed = 10): RoundTotals {
     rejectedNonFinite: 0,
     lossSum: 1,
     examples: contributed,
+    infeasibleTargets: 0,
     deltaNormSums: Float64Array.of(30, 5),
     clippedCounts: Float64Array.of(10, 1),
     seconds: { total: 1, data: 0, training: 1, clipping: 0 },

@@ -63,6 +63,15 @@ describe('parseRunConfig', () => {
     expect(() => parse(changes)).toThrow(`run.yaml: ${message}`);
   });
 
+  test('a deadline that follows from a user’s number of examples is refused under local noise', () => {
+    const simulation = { compute: { secondsPerStep: 1 }, deadlineSeconds: 10 };
+    const privacy = { ...(raw().privacy as object), noisePlacement: 'local' };
+    const local = { epochs: 1, batchSize: 4, learningRate: 0.2 };
+    expect(() => parse({ simulation, privacy, local })).toThrow(/simulation\.deadlineSeconds: with local\.epochs/);
+    expect(parse({ simulation, privacy }).simulation).toMatchObject({ overSelection: 1 });
+    expect(parse({ simulation, local }).simulation?.deadlineSeconds).toBe(10);
+  });
+
   test('further mistakes are counted', () => {
     expect(() => parse({ federation: {}, local: {} })).toThrow(/\(and \d+ more\)/);
   });

@@ -48,7 +48,18 @@ describe('RunLock', () => {
     }
   });
 
-  test('a guard that a killed process left is named', async () => {
+  onLinux('what a process left that was killed while it took the lock is swept away', async () => {
+    const directory = await temporaryDirectory();
+    await leaveLock(directory, { host: 'elsewhere' }, 1000);
+    const dead = { ...thisProcess(), started: '1', token: 'dead' };
+    await writeFile(join(directory, `${LOCK_NAME}.guard`), JSON.stringify(dead));
+    await writeFile(join(directory, `${LOCK_NAME}.draft`), '');
+    const lock = await RunLock.acquire(directory);
+    expect(await readdir(directory)).toEqual([LOCK_NAME]);
+    await lock.release();
+  });
+
+  test('a guard that a killed process elsewhere left is named', async () => {
     const directory = await temporaryDirectory();
     await leaveLock(directory, { host: 'elsewhere' }, 1000);
     await writeFile(join(directory, `${LOCK_NAME}.guard`), '');

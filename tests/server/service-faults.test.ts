@@ -243,8 +243,9 @@ describe('a round whose caller refuses a result', () => {
     const liar = await RawWorker.join(server.address, 'liar');
     const seen: number[] = [];
     const round = server.runRound(1, parameters(), [[1]], (_, { sum }) => {
-      if (sum[0] === 1e6) throw new RejectedMessage('tooLarge', 'its sum is larger than it can be');
-      seen.push(sum[0]);
+      const [first] = sum;
+      if (first === 1e6) throw new RejectedMessage('tooLarge', 'its sum is larger than it can be');
+      seen.push(first);
     });
     liar.send({ shardHeader: headerOf(await liar.lease(), 1) });
     liar.send({ shardChunk: sumChunk(new Float64Array(9).fill(1e6)) });

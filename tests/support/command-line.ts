@@ -85,6 +85,11 @@ export class Command {
     }
   }
 
+  /** Whether the process has ended. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
   get pid(): number {
     return this.#child.pid ?? 0;
   }

@@ -6,5 +6,5 @@ export async function listening(args: readonly string[], cwd: string) {
   const [, address] = await server.line(/listening on (127\.0\.0\.1:\d+);/);
   const worker = (name: string, ...more: string[]) =>
     new Command(['worker', '--server', address, '--name', name, ...more], { cwd });
-  return { server, worker };
+  return { server, worker, address };
 }

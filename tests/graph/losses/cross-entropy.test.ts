@@ -3,15 +3,24 @@ import * as ort from 'onnxruntime-node';
 import { GraphBuilder } from '../../../graph/builder.ts';
 import type { Dim } from '../../../graph/ir.ts';
 import { crossEntropy } from '../../../graph/losses/cross-entropy.ts';
+import type { CrossEntropyOptions } from '../../../graph/losses/spec.ts';
+import { tokenCrossEntropy } from '../../../graph/losses/token-cross-entropy.ts';
 import { encodeModel } from '../../../graph/onnx/write.ts';
 import { namedStream } from '../../../random/stream.ts';
 
-async function computed(logits: readonly (readonly number[])[], labels: readonly number[], classes: Dim = 'classes') {
+async function computed(
+  logits: readonly (readonly number[])[],
+  labels: readonly number[],
+  classes: Dim = 'classes',
+  options: CrossEntropyOptions = {},
+  write = crossEntropy,
+) {
   const b = new GraphBuilder();
-  const { loss, logitsGradient } = crossEntropy(
+  const { loss, logitsGradient } = write(
     b,
     b.input('logits', 'float32', ['batch', classes]),
     b.input('labels', 'int64', ['batch']),
+    options,
   );
   const graph = b.build('cross_entropy', [loss, logitsGradient]);
   const session = await ort.InferenceSession.create(encodeModel({ graph, opset: 21, weights: [] }));
@@ -82,5 +91,74 @@ describe('mean cross-entropy', () => {
     );
     expect(loss).toBeCloseTo(200, 4);
     expect(gradient).toEqual([0.5, -0.5, 0, 0, 0, 0]);
+  });
+});
+
+describe('options agree with PyTorch 1.13 (torch.nn.functional.cross_entropy and its gradient)', () => {
+  const logits = [
+    [0.5, -1, 2],
+    [1.5, 0.25, -0.75],
+    [-0.5, 0, 1],
+    [2, 1, 0],
+  ];
+  const classWeights = [0.5, 2, 1.25];
+  const cases: [string, CrossEntropyOptions, number[], number, number[]][] = [
+    [
+      'label smoothing',
+      { labelSmoothing: 0.1 },
+      [2, 0, 1, 0],
+      0.6984896659851074,
+      [
+        0.035489265, 0.001444809, -0.036934078, -0.053723246, 0.043125816, 0.010597431, 0.026727762, -0.175527364,
+      ].concat([0.148799583, -0.067023084, 0.05284879, 0.014174311]),
+    ],
+    [
+      'class weights',
+      { classWeights },
+      [2, 0, 1, 0],
+      0.8469449877738953,
+      [
+        0.051555999, 0.011503698, -0.063059703, -0.033124663, 0.024216071, 0.008908595, 0.065997355, -0.361777008,
+      ].concat([0.295779616, -0.039383411, 0.028791588, 0.010591833]),
+    ],
+    [
+      'both',
+      { classWeights, labelSmoothing: 0.2 },
+      [2, 0, 1, 0],
+      1.0654358863830566,
+      [
+        0.043712862, -0.019868853, -0.023844017, 0.007918332, 0.000108341, -0.00802667, 0.053204417, -0.307192743,
+      ].concat([0.253988296, -0.00021804, 0.006056514, -0.00583846]),
+    ],
+  ];
+
+  test.each(cases)('%s', async (_, options, labels, expected, expectedGradient) => {
+    for (const classes of ['classes', 3]) {
+      for (const write of [crossEntropy, tokenCrossEntropy]) {
+        const { loss, gradient } = await computed(logits, labels, classes, options, write);
+        expect(loss).toBeCloseTo(expected, 6);
+        for (const [i, value] of expectedGradient.entries()) expect(gradient[i]).toBeCloseTo(value, 6);
+      }
+    }
+  });
+
+  test('positions to ignore', async () => {
+    const options = { classWeights, labelSmoothing: 0.2 };
+    const { loss, gradient } = await computed(logits, [2, -100, 1, 0], 3, options, tokenCrossEntropy);
+    expect(loss).toBeCloseTo(1.0557329654693604, 6);
+    const first = [0.049541242, -0.022518031, -0.027023219, 0, 0, 0, 0.060298339, -0.348151773, 0.28785342];
+    for (const [i, value] of first.entries()) expect(gradient[i]).toBeCloseTo(value, 6);
+  });
+
+  test('a class without weight alone teaches nothing', async () => {
+    const { loss, gradient } = await computed([[1, 2]], [0], 2, { classWeights: [0, 1] });
+    expect(loss).toBe(0);
+    expect(gradient).toEqual([0, 0]);
+  });
+
+  test('as many weights as classes', async () => {
+    await expect(computed(logits, [0, 0, 0, 0], 3, { classWeights: [1, 2] })).rejects.toThrow(
+      /loss\.classWeights: has 2 weights, but the output has 3 classes/,
+    );
   });
 });
