@@ -4,7 +4,7 @@ import type { PrivacyEvent } from '../privacy/events.ts';
 import { PldAccountant } from '../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { samplingRate } from '../privacy/sampling.ts';
-import { formatCount, roundUp, significant } from '../report/format.ts';
+import { formatCount, roundDown, roundUp, significant } from '../report/format.ts';
 import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
 
 /** The flags of `dpfl privacy epsilon` as they were typed. */
@@ -138,7 +138,7 @@ export function epsilonText(answer: EpsilonAnswer): string {
   const certified =
     epsilonLower === null
       ? ''
-      : `; certified to lie in [${roundedDown(epsilonLower)}, ${significant(roundUp(epsilon, 6), 6)}]`;
+      : `; certified to lie in [${significant(roundDown(epsilonLower, 6), 6)}, ${significant(roundUp(epsilon, 6), 6)}]`;
   const beside =
     byMoments === null
       ? []
@@ -157,14 +157,4 @@ export function epsilonText(answer: EpsilonAnswer): string {
     `adjacency   ${ADJACENCY_WORDS['add-or-remove-one-user']}`,
     '',
   ].join('\n');
-}
-
-/** Six digits, never above the value. */
-function roundedDown(value: number): string {
-  const rounded = Number(value.toPrecision(6));
-  return significant(rounded <= value ? rounded : rounded - lastDigit(value), 6);
-}
-
-function lastDigit(value: number): number {
-  return 10 ** (Math.floor(Math.log10(value)) - 5);
 }

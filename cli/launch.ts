@@ -19,6 +19,7 @@ import { requireFit } from '../models/fit.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { isLoopback } from '../proto/address.ts';
 import { newToken } from '../proto/token.ts';
+import { calibratedConfig } from '../server/calibrated-config.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { requireFeasibleTargets } from '../server/feasible-targets.ts';
 import { InProcessServer } from '../server/in-process.ts';
@@ -60,6 +61,8 @@ export interface LaunchOutcome {
 
 /** A run before anything is started or written: everything that bad input can break. */
 export interface Prepared {
+  /** With calibrated noise. */
+  readonly config: RunConfig;
   readonly dataset: FederatedDataset;
   readonly dataFingerprint: string;
   readonly adapted: AdaptedModel;
@@ -72,9 +75,11 @@ export interface Prepared {
 }
 
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
-export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
-  const { config, listen, progress, security = { token: newToken() } } = options;
-  const run = namingSource(options.source, () => prepare(config));
+export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
+  const { listen, progress, security = { token: newToken() } } = asked;
+  const run = namingSource(asked.source, () => prepare(asked.config));
+  const { config } = run;
+  const options = { ...asked, config };
   const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
   let workers: LocalWorkers | undefined;
@@ -89,7 +94,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchOutcome> {
       tokenFile = writeTokenFile(directory.path, security.token);
       forgetToken = () => removeTokenFile(directory.path);
     }
-    announce(options, run, server, directory.path, tokenFile);
+    announce(asked.config, options, run, server, directory.path, tokenFile);
     if (listen === undefined && server instanceof AggregationServer) {
       const onAllFailed = (error: Error) => server.fail(error);
       workers = LocalWorkers.start({
@@ -183,8 +188,9 @@ function namingModel<T>(model: string, work: () => T): T {
  * Opens the data and builds the model of a run.
  * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
  */
-export function prepare(config: RunConfig): Prepared {
-  const dataset = openDataset(config.data, config.seed);
+export function prepare(asked: RunConfig): Prepared {
+  const dataset = openDataset(asked.data, asked.seed);
+  const config = calibratedConfig(asked, dataset.population);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
@@ -208,6 +214,7 @@ export function prepare(config: RunConfig): Prepared {
   // What cannot be simulated or accounted must show now, not after the first round.
   simulationOf(config, dataset, layout);
   privacy.spend(privacy.entry(1));
+  if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
   const dataFingerprint = datasetFingerprint(dataset);
@@ -221,10 +228,11 @@ export function prepare(config: RunConfig): Prepared {
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
-  return { dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
+  return { config, dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
 }
 
 function announce(
+  asked: RunConfig,
   { config, listen, progress, security }: LaunchOptions,
   run: Prepared,
   server: AggregationServer | InProcessServer,
@@ -242,6 +250,10 @@ function announce(
   );
   const memory = memoryNote(run.adapted.model, run.dataset, config.local.batchSize);
   if (memory) progress.note(memory);
+  const { noise } = config.privacy;
+  if (asked.privacy.noise?.calibrate && noise?.multiplier !== undefined) {
+    progress.note(`noise multiplier ${noise.multiplier}: the least that keeps all rounds within privacy.budget`);
+  }
   if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   if (run.adapted.lora) progress.note(run.adapted.lora);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);

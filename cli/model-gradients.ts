@@ -34,7 +34,9 @@ export async function modelGradients(
 ): Promise<ModelGradients> {
   requireInputs(model, given, source);
   if (model.weights.length === 0)
-    throw new ModelError('the model has no float32 weights to train; keep weights as initializers when exporting');
+    throw new ModelError(
+      'the model has no float32 weights to train; keep weights as float32 initializers when exporting',
+    );
   const values = new Map(Object.entries(given.inputs));
   for (const [name, value] of await lossValues(model, given, source)) values.set(name, value);
   const declared = new Map(sizes === 'symbolic' ? model.graph.inputs.map(({ name, shape }) => [name, shape]) : []);

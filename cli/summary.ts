@@ -25,6 +25,9 @@ export function summaryLines(report: Report, directory: string): string[] {
       ['', `adjacency: ${ADJACENCY_WORDS[privacy.adjacency]}`],
       ['', `accountant: ${accountantWords(privacy)}`],
     );
+    if (privacy.moments !== null) {
+      lines.push(['', `by RDP, as most papers report it: epsilon ${formatEpsilon(privacy.moments.epsilon)}`]);
+    }
   } else {
     lines.push(['privacy', `none: ${privacy.reason}`]);
   }

@@ -55,7 +55,9 @@ export const trainingNames = {
 export function compileTraining(model: Model, binding: Binding): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
-    throw new ModelError('the model has no float32 weights to train; keep weights as initializers when exporting');
+    throw new ModelError(
+      'the model has no float32 weights to train; keep weights as float32 initializers when exporting',
+    );
   const b = new GraphBuilder();
   const carried = layers.map(({ name, shape }) => b.input(trainingNames.layer(name), 'float32', shape));
   const fields = fieldsOf(binding, 'examples');

@@ -32,7 +32,7 @@ export interface StepEstimate {
 export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const layers = layersOf(model);
   if (layers.length === 0)
-    throw new ModelError('the model has no float32 weights to train; keep weights as initializers');
+    throw new ModelError('the model has no float32 weights to train; keep weights as float32 initializers');
   const b = new GraphBuilder();
   const names = new Map(layers.map(({ name, shape }) => [name, b.input(name, 'float32', shape)]));
   const wanted = new Set(names.values());

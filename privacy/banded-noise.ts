@@ -14,7 +14,8 @@ export function bandedSquareRoot(bands: number): number[] {
   const coefficients = [1];
   for (let j = 1; j < bands; j++) coefficients.push((coefficients[j - 1] * (2 * j - 1)) / (2 * j));
   const norm = Math.sqrt(coefficients.reduce((sum, c) => sum + c * c, 0));
-  return coefficients.map((c) => c / norm);
+  // Not above 1 even after rounding.
+  return coefficients.map((c) => (c / norm) * (1 - bands * 2 ** -52));
 }
 
 /** The first `rounds` coefficients of the inverse of a lower triangular Toeplitz matrix. */

@@ -1,6 +1,6 @@
 import { PrivacyError } from '../errors.ts';
 import type { EpsilonStatement, PrivacyAccountant } from './accountant.ts';
-import { gaussian, poissonSampled, selfComposed } from './events.ts';
+import { ADD_OR_REMOVE, type Adjacency, gaussian, type PrivacyEvent, poissonSampled, selfComposed } from './events.ts';
 import { RdpAccountant } from './rdp-accountant.ts';
 
 /** What a run may spend, and how it samples. */
@@ -25,20 +25,20 @@ const SMALLEST = 2 ** -10;
 /**
  * The smallest noise multiplier z with which T rounds of the Poisson-sampled Gaussian mechanism satisfy (ε, δ)-DP, by bisection on the
  * accountant to a relative precision of `precision`.
+ * @param roundEvent what one round costs at a given noise multiplier; by default the Poisson-sampled Gaussian mechanism
  * @throws PrivacyError when the target is malformed, or out of reach of the accountant whatever the noise
  */
 export function calibrateNoiseMultiplier(
   target: CalibrationTarget,
   accountant: PrivacyAccountant = new RdpAccountant(),
   precision = 1e-4,
+  roundEvent: (noiseMultiplier: number) => PrivacyEvent = (z) => poissonSampled(target.samplingRate, gaussian(z)),
+  adjacency: Adjacency = ADD_OR_REMOVE,
 ): Calibration {
   if (!(target.epsilon > 0)) throw new PrivacyError(`calibration: epsilon must be positive, got ${target.epsilon}`);
   const at = (noiseMultiplier: number): Calibration => ({
     noiseMultiplier,
-    achieved: accountant.epsilon(
-      selfComposed(poissonSampled(target.samplingRate, gaussian(noiseMultiplier)), target.rounds),
-      target.delta,
-    ),
+    achieved: accountant.epsilon(selfComposed(roundEvent(noiseMultiplier), target.rounds), target.delta, adjacency),
   });
   const satisfies = (candidate: Calibration): boolean => candidate.achieved.epsilon <= target.epsilon;
 

@@ -3,19 +3,26 @@ import { PrivacyError } from '../errors.ts';
 import type { AdaptiveSettings } from './adaptive-clipping.ts';
 import type { ClippingSpec } from './clipping.ts';
 import { type NoiseConventions, noiseConventions } from './conventions.ts';
+import { cyclicParticipation } from './cyclic-sampling.ts';
 import {
   ADD_OR_REMOVE,
   type Adjacency,
   gaussian,
   laplace,
+  type MatrixMechanism,
+  matrixMechanism,
+  mechanismStep,
   nonPrivate,
   type PrivacyEvent,
   poissonSampled,
+  type TreeAggregation,
+  treeAggregation,
 } from './events.ts';
 import { adaptiveClipping, mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
 import type { NoiseGroup } from './noise-groups.ts';
 import { samplingRate } from './sampling.ts';
+import { treeLevels } from './tree-noise.ts';
 
 const positive = z.number().positive();
 
@@ -28,9 +35,14 @@ const noise = z
     sigmaClient: positive
       .optional()
       .describe('std on each client’s delta, in units of the clipping bound; z = sigmaClient · sqrt(S)'),
+    calibrate: z
+      .literal(true)
+      .optional()
+      .describe('the least noise with which all rounds stay within privacy.budget, found before the run'),
   })
   .refine((value) => Object.values(value).filter((sigma) => sigma !== undefined).length === 1, {
-    error: 'give exactly one of multiplier, sigmaDp, sigmaClient; they are three ways to state the same noise',
+    error:
+      'give exactly one of multiplier, sigmaDp, sigmaClient (three ways to state the same noise) or calibrate: true',
   });
 
 const clipping = z.discriminatedUnion('mode', [
@@ -71,10 +83,17 @@ export const privacyConfig = z
   .strictObject({
     clipping: clipping.describe('how client deltas are clipped'),
     mechanism: z
-      .enum(['gaussian', 'discreteGaussian', 'laplace', 'none'])
+      .enum(['gaussian', 'discreteGaussian', 'laplace', 'treeAggregation', 'bandedMatrix', 'none'])
       .default('gaussian')
       .describe(
-        'distribution of the noise; discreteGaussian is drawn exactly; none trains without differential privacy',
+        'distribution of the noise; discreteGaussian is drawn exactly; treeAggregation and bandedMatrix correlate it over rounds, for cyclic sampling; none trains without differential privacy',
+      ),
+    bands: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        'for bandedMatrix: rounds whose noise is correlated; at most the rounds between two participations of a user',
       ),
     noise: noise.optional().describe('amount of noise, in one of three conventions'),
     noisePlacement: z
@@ -93,6 +112,12 @@ export const privacyConfig = z
       .default('seeded')
       .describe('seeded noise is reproducible (research); cryptographic noise is for release'),
     delta: z.number().gt(0).lt(1).default(1e-9).describe('δ of the (ε, δ) guarantee; well below 1 / population'),
+    accountant: z
+      .enum(['pld', 'rdp'])
+      .optional()
+      .describe(
+        'how epsilon is accounted for report and budget: pld (certified upper end) or rdp; when absent, pld where the mechanism has a privacy-loss distribution',
+      ),
     budget: budget
       .optional()
       .describe('the run ends before the round that would spend more than this, also after resuming'),
@@ -103,6 +128,15 @@ export const privacyConfig = z
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (config.noise?.calibrate && config.budget === undefined) {
+      problem(['noise', 'calibrate'], 'needs privacy.budget: { epsilon, delta }, to which the noise is calibrated');
+    }
+    if (config.noise?.calibrate && config.noisePlacement === 'local') {
+      problem(
+        ['noise', 'calibrate'],
+        'with local noise epsilon depends on how often users take part; state sigmaClient',
+      );
+    }
     for (const { path, message } of mechanismProblems(config)) problem([...path], message);
     if (config.mechanism !== 'none') {
       if (config.clipping.mode === 'none') {
@@ -149,6 +183,10 @@ export interface ResolvedPrivacy {
   readonly sigmaClient: number | null;
   /** Standard deviation on the sum of clipped deltas, in units of the parameters: z·C, √2·z·C for laplace; null without noise. */
   readonly standardDeviation: number | null;
+  /** Noise that is correlated over rounds; null where it is not. */
+  readonly correlated: TreeAggregation | MatrixMechanism | null;
+  /** Bands of the strategy matrix; 1 where there is none. */
+  readonly bands: number;
   /** How the clipping bound moves; undefined when it stays. */
   readonly adaptive: AdaptiveSettings | undefined;
   /** Layers with noise of their own; undefined when all have the same. */
@@ -167,7 +205,12 @@ export interface ResolvedPrivacy {
  */
 export function resolvePrivacy(
   config: PrivacyConfig,
-  scale: { readonly expectedCohort: number; readonly population: number; readonly sampledCohort?: number },
+  scale: {
+    readonly expectedCohort: number;
+    readonly population: number;
+    readonly sampledCohort?: number;
+    readonly rounds?: number | undefined;
+  },
 ): ResolvedPrivacy {
   const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
   const rate = samplingRate(sampledCohort, population);
@@ -176,12 +219,13 @@ export function resolvePrivacy(
     mechanism: config.mechanism,
     noiseSource: config.noiseSource,
     noisePlacement: config.noisePlacement,
-    adjacency: config.noisePlacement === 'local' ? ('replace-one-user' as const) : ADD_OR_REMOVE,
+    adjacency: adjacencyOf(config),
     population,
     expectedCohort,
     sampledCohort,
     samplingRate: rate,
     adaptive: adaptiveSettings(config.clipping, expectedCohort),
+    bands: config.bands ?? 1,
     noiseGroups: config.noiseGroups,
     delta: config.delta,
   };
@@ -192,6 +236,7 @@ export function resolvePrivacy(
       sigmaDp: null,
       sigmaClient: null,
       standardDeviation: null,
+      correlated: null,
       roundEvent: nonPrivate('privacy.mechanism is none: the sum of client deltas is used without noise'),
       warnings: [],
     };
@@ -199,6 +244,7 @@ export function resolvePrivacy(
   if (config.noise === undefined || config.clipping.mode === 'none') {
     throw new PrivacyError(`privacy: mechanism ${config.mechanism} needs noise and a clipping mode other than none`);
   }
+  if (config.noise.calibrate) throw new PrivacyError('privacy.noise: calibrate has no noise before it is calibrated');
   const noise = noiseConventions(config.noise, expectedCohort);
   const populations = [
     { key: 'privacy.delta', population },
@@ -215,7 +261,8 @@ export function resolvePrivacy(
     ...noise,
     standardDeviation:
       noise.noiseMultiplier * config.clipping.bound * (config.mechanism === 'laplace' ? Math.SQRT2 : 1),
-    roundEvent: roundEvent(config, rate, noise),
+    correlated: correlatedNoise(config, noise.noiseMultiplier, scale),
+    roundEvent: roundEvent(config, rate, noise, scale),
     warnings,
   };
 }
@@ -226,11 +273,50 @@ function adaptiveSettings(clipping: PrivacyConfig['clipping'], expectedCohort: n
   return { countNoise: expectedCohort / 20, ...clipping.adaptive };
 }
 
+function adjacencyOf({ mechanism, noisePlacement }: PrivacyConfig): Adjacency {
+  if (noisePlacement === 'local') return 'replace-one-user';
+  return isCorrelated(mechanism) ? 'zero-out-one-user' : ADD_OR_REMOVE;
+}
+
+/** Whether rounds share noise. */
+export function isCorrelated(mechanism: MechanismKind): mechanism is 'treeAggregation' | 'bandedMatrix' {
+  return mechanism === 'treeAggregation' || mechanism === 'bandedMatrix';
+}
+
+/**
+ * The mechanism over all rounds, with noise such that one participation of a user has the noise multiplier z.
+ * @throws PrivacyError when bands are wider than the rounds between two participations
+ */
+function correlatedNoise(
+  { mechanism, bands = 1 }: PrivacyConfig,
+  noiseMultiplier: number,
+  { expectedCohort, population, sampledCohort = expectedCohort, rounds }: Parameters<typeof resolvePrivacy>[1],
+): TreeAggregation | MatrixMechanism | null {
+  if (!isCorrelated(mechanism)) return null;
+  if (rounds === undefined) throw new PrivacyError(`mechanism ${mechanism} is accounted for a number of rounds`);
+  const participation = cyclicParticipation(population, sampledCohort, rounds);
+  if (mechanism === 'treeAggregation') {
+    const perNode = noiseMultiplier * Math.sqrt(treeLevels(rounds));
+    return treeAggregation({ noiseMultiplier: perNode, steps: rounds, ...participation });
+  }
+  if (bands > participation.minSeparation) {
+    throw new PrivacyError(
+      `privacy.bands: ${bands} is more than the ${participation.minSeparation} rounds after which a user takes part again; lower it`,
+    );
+  }
+  const strategy = { kind: 'banded', bands, columnNorm: 1 } as const;
+  return matrixMechanism({ noiseMultiplier, steps: rounds, ...participation, strategy });
+}
+
 function roundEvent(
-  { mechanism, noisePlacement }: PrivacyConfig,
+  config: PrivacyConfig,
   rate: number,
   { noiseMultiplier, sigmaClient }: NoiseConventions,
+  scale: Parameters<typeof resolvePrivacy>[1],
 ): PrivacyEvent {
+  const correlated = correlatedNoise(config, noiseMultiplier, scale);
+  if (correlated !== null) return mechanismStep(correlated, 1);
+  const { mechanism, noisePlacement } = config;
   // Whoever takes part in a local release is known: nothing is gained by sampling.
   if (noisePlacement === 'local') return gaussian(sigmaClient);
   return poissonSampled(rate, mechanism === 'laplace' ? laplace(noiseMultiplier) : gaussian(noiseMultiplier));

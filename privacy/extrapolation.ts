@@ -36,6 +36,8 @@ export interface ExtrapolatedEpsilon {
   readonly noiseMultiplier: number;
   readonly samplingRate: number;
   readonly statement: EpsilonStatement;
+  /** The same by RDP, the accountant of most papers; null when `statement` is itself by RDP. */
+  readonly moments: EpsilonStatement | null;
 }
 
 /**
@@ -54,6 +56,7 @@ export function extrapolate(
   const rate = samplingRate(target.expectedCohort * overSelection, target.population);
   const noiseMultiplier = (run.noiseMultiplier * target.expectedCohort) / run.expectedCohort;
   const event = selfComposed(poissonSampled(rate, gaussian(noiseMultiplier)), run.rounds);
+  const statement = accountant.epsilon(event, run.delta);
   return {
     kind: 'extrapolation',
     population: target.population,
@@ -62,6 +65,7 @@ export function extrapolate(
     sigmaDp: run.noiseMultiplier / run.expectedCohort,
     noiseMultiplier,
     samplingRate: rate,
-    statement: accountant.epsilon(event, run.delta),
+    statement,
+    moments: statement.accountant === 'rdp' ? null : new RdpAccountant().epsilon(event, run.delta),
   };
 }

@@ -36,12 +36,13 @@ interface MechanismSettings {
   readonly noise?: { readonly multiplier?: number | undefined } | undefined;
   readonly extrapolate: readonly unknown[];
   readonly noisePlacement: string;
+  readonly bands?: number | undefined;
   readonly noiseGroups?: readonly unknown[] | undefined;
 }
 
 /** What does not go together in the settings of a mechanism. */
 export function mechanismProblems(settings: MechanismSettings): Problem[] {
-  const { mechanism, clipping, noise, noisePlacement, noiseGroups, extrapolate } = settings;
+  const { mechanism, clipping, noise, noisePlacement, noiseGroups, extrapolate, bands } = settings;
   const problems: Problem[] = [];
   const add = (path: string[], message: string) => problems.push({ path, message });
   if (mechanism === 'laplace') {
@@ -60,6 +61,12 @@ export function mechanismProblems(settings: MechanismSettings): Problem[] {
   }
   if (noiseGroups !== undefined && mechanism !== 'gaussian') {
     add(['noiseGroups'], 'only mechanism gaussian has noise per group of layers; remove it');
+  }
+  if ((mechanism === 'bandedMatrix') !== (bands !== undefined)) {
+    add(['bands'], mechanism === 'bandedMatrix' ? 'mechanism bandedMatrix needs bands' : 'bands are for bandedMatrix');
+  }
+  if ((mechanism === 'bandedMatrix' || mechanism === 'treeAggregation') && extrapolate.length > 0) {
+    add(['extrapolate'], 'extrapolation is for Poisson cohorts; remove extrapolate');
   }
   if (clipping.adaptive !== undefined) {
     const fits = mechanism === 'gaussian' && noisePlacement === 'central' && noiseGroups === undefined;

@@ -147,13 +147,11 @@ function onEverybody(noise: Noise, adjacency: Adjacency): UnsampledMechanism {
  * its noise, one Gaussian on one longer vector: 1/z² adds up. Null for anything else.
  */
 function mergedNoise(event: PrivacyEvent): Noise | null {
-  if (event.kind === 'laplace' || event.kind === 'discreteGaussian') return event;
+  // One alone is itself, also where 1/z² has no place in float64.
+  if (event.kind === 'gaussian' || event.kind === 'laplace' || event.kind === 'discreteGaussian') return event;
   const precision = gaussianPrecision(event);
   return precision > 0 && Number.isFinite(precision)
-    ? {
-        kind: 'gaussian',
-        noiseMultiplier: event.kind === 'gaussian' ? event.noiseMultiplier : 1 / Math.sqrt(precision),
-      }
+    ? { kind: 'gaussian', noiseMultiplier: 1 / Math.sqrt(precision) }
     : null;
 }
 

@@ -1,12 +1,15 @@
+import { PrivacyError } from '../errors.ts';
 import { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { type AdaptiveClipping, splitBudget } from './adaptive-clipping.ts';
+import { BandedNoise, bandedSquareRoot } from './banded-noise.ts';
 import type { ClippingSpec } from './clipping.ts';
-import type { ResolvedPrivacy } from './config.ts';
-import { composed, discreteGaussian, gaussian, type PrivacyEvent, poissonSampled } from './events.ts';
+import { isCorrelated, type ResolvedPrivacy } from './config.ts';
+import { composed, discreteGaussian, gaussian, mechanismStep, type PrivacyEvent, poissonSampled } from './events.ts';
 import { IndependentNoise, type NoiseKind, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
 import { poissonCohortLimit } from './sampling.ts';
+import { TreeNoise } from './tree-noise.ts';
 
 /** What a run does to the sum of a round, and what that costs. */
 export interface RoundMechanism {
@@ -42,6 +45,7 @@ export function roundMechanism(
     const grid = ExactGrid.forSum(clipping.bound, largestCohort(settings));
     return { clipping, grid, noise: noNoise, event: () => roundEvent, clientNoise: null };
   }
+  if (isCorrelated(mechanism)) return correlatedMechanism(settings, layout, streams);
   if (noiseGroups !== undefined) return groupedNoise(settings, noiseMultiplier, layout, streams);
   return equalNoise(settings, mechanism, noiseMultiplier, layout, streams);
 }
@@ -85,6 +89,23 @@ function equalNoise(
   const exact = discreteGaussian(clientScale * grid.perUnit, clipping.bound * grid.perUnit, layout.size);
   const event = local ? exact : poissonSampled(samplingRate, exact);
   return { clipping, grid, noise, event: () => event, clientNoise };
+}
+
+/** Gaussian noise that rounds share. */
+function correlatedMechanism(
+  settings: ResolvedPrivacy,
+  layout: ParameterLayout,
+  streams: NoiseStreams,
+): RoundMechanism {
+  const { clipping, correlated, noiseSource } = settings;
+  if (correlated === null) throw new PrivacyError(`mechanism ${settings.mechanism} has no noise`);
+  const std = correlated.noiseMultiplier * clipping.bound;
+  const grid = gridFor(settings, std);
+  const noise =
+    correlated.kind === 'treeAggregation'
+      ? new TreeNoise(layout, grid, std, streams, noiseSource)
+      : new BandedNoise(layout, grid, bandedSquareRoot(settings.bands), std, streams, noiseSource);
+  return { clipping, grid, noise, event: (round) => mechanismStep(correlated, round), clientNoise: null };
 }
 
 /** Gaussian noise with a scale per group of layers. */

@@ -20,6 +20,13 @@ export function roundUp(value: number, digits: number): number {
   return Number((nearest + unit).toPrecision(digits));
 }
 
+/** The largest number of so many significant digits that is not above `value`, which is not negative. */
+export function roundDown(value: number, digits: number): number {
+  const nearest = Number(value.toPrecision(digits));
+  if (value === 0 || !Number.isFinite(value) || nearest <= value) return nearest;
+  return Number((nearest - 10 ** (Math.floor(Math.log10(value)) - digits + 1)).toPrecision(digits));
+}
+
 /** A number with a few significant digits and no more: 0.6144, 7.226, 1.3e-7, 12345.7. */
 export function significant(value: number, digits = 4): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);

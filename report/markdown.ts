@@ -6,6 +6,7 @@ import {
   formatMetric,
   formatPercent,
   formatRate,
+  roundDown,
   roundUp,
   significant,
 } from './format.ts';
@@ -97,6 +98,22 @@ function privacySection(privacy: PrivacySection): string {
     `δ = ${significant(privacy.delta)})-differential privacy** with respect to ${ADJACENCY_WORDS[privacy.adjacency]}.`;
   const rows: [string, string][] = [
     ['epsilon (ε)', `${significant(roundUp(privacy.epsilon, 4))} at δ = ${significant(privacy.delta)}`],
+    ...(privacy.epsilonLower === null || privacy.steps === 0
+      ? []
+      : [
+          [
+            'certified interval',
+            `[${significant(roundDown(privacy.epsilonLower, 6), 6)}, ${significant(roundUp(privacy.epsilon, 6), 6)}]; the upper end is reported`,
+          ] as [string, string],
+        ]),
+    ...(privacy.moments === null
+      ? []
+      : [
+          [
+            'by RDP, as most papers report it',
+            `${significant(roundUp(privacy.moments.epsilon, 4))} (${accountantWords(privacy.moments)})`,
+          ] as [string, string],
+        ]),
     ['adjacency', ADJACENCY_WORDS[privacy.adjacency]],
     ['mechanism', `${MECHANISM_WORDS[privacy.mechanism]}, ${PLACEMENT_WORDS[noise.placement]}`],
     ...samplingRows(sampling),
@@ -113,7 +130,10 @@ function privacySection(privacy: PrivacySection): string {
     ['the same as σ_DP', `${significant(noise.sigmaDp, 6)} on the average (z / S)`],
     ['the same as σ_client', `${significant(noise.sigmaClient, 6)} on each client's delta`],
     ['central steps (T)', formatCount(privacy.steps)],
-    ['accountant', accountantWords(privacy)],
+    [
+      'accountant',
+      `${accountantWords(privacy)}${privacy.fallback === undefined ? '' : `; no privacy-loss distribution: ${privacy.fallback}`}`,
+    ],
     ['noise source', noise.source],
   ];
   return ['## Privacy', statement, table(['', ''], rows), list(privacy.caveats)].join('\n\n');
@@ -148,6 +168,16 @@ function samplingRows(sampling: PrivacySection['sampling']): [string, string][] 
         'sampling',
         `Poisson: each of ${users} independently with q = ${significant(sampling.rate, 6)} (${expected}); ${divisor}`,
       ],
+    ];
+  }
+  if (sampling.kind === 'cyclic') {
+    return [
+      [
+        'sampling',
+        `cyclic: exactly ${expected} of ${users} from a shuffled circular order, divided by S; no amplification is claimed`,
+      ],
+      ['distance of two participations', `at least ${formatCount(sampling.minSeparation)} rounds`],
+      ['participations of a user', `at most ${formatCount(sampling.maxParticipations)} in all planned rounds`],
     ];
   }
   return [
@@ -186,9 +216,9 @@ function extrapolationSection(extrapolations: readonly ExtrapolatedEpsilon[], { 
     formatCount(each.rounds),
     significant(each.statement.delta),
     `**${formatEpsilon(each.statement.epsilon)}**`,
-    maybe(each.statement.order, (order) => significant(order)),
+    each.moments === null ? '–' : formatEpsilon(each.moments.epsilon),
   ]);
-  return `## Extrapolation\n\n${intro}\n\n${table(['K', 'S', 'q', 'z', 'T', 'δ', 'ε extrapolated', 'order'], rows)}`;
+  return `## Extrapolation\n\n${intro}\n\n${table(['K', 'S', 'q', 'z', 'T', 'δ', 'ε extrapolated', 'the same by RDP'], rows)}`;
 }
 
 function layerSection({ rows }: LayerSection): string {

@@ -90,6 +90,7 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
     startedFromFile: config.model.kind === 'onnx',
     userMeaning: manifest.userMeaning,
     ledger,
+    rounds: plannedRounds,
   };
   const privacy = privacySection(record);
   return {

@@ -16,6 +16,8 @@ export const MECHANISM_WORDS = {
   gaussian: 'Gaussian noise',
   discreteGaussian: 'discrete Gaussian noise (exact draws)',
   laplace: 'discrete Laplace noise (exact draws)',
+  treeAggregation: 'Gaussian noise on the nodes of a binary tree over central steps (DP-FTRL)',
+  bandedMatrix: 'Gaussian noise correlated over central steps by a banded matrix (DP-FTRL)',
 } as const satisfies Record<RoundNoise['mechanism'], string>;
 
 /** Where noise is added, in words. */

@@ -3,11 +3,12 @@ import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
 import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
-import type { Adjacency } from '../privacy/events.ts';
+import { type Adjacency, mechanismStep, type PrivacyEvent } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { runAccountant } from '../privacy/run-accountant.ts';
 import { significant } from './format.ts';
 import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 
@@ -16,9 +17,16 @@ export interface PrivacySection {
   readonly guaranteed: true;
   readonly mechanism: RoundNoise['mechanism'];
   readonly adjacency: Adjacency;
+  /** Upper bound. */
   readonly epsilon: number;
+  /** Certified lower end of the same epsilon; null by RDP. */
+  readonly epsilonLower: number | null;
   readonly delta: number;
   readonly accountant: string;
+  /** Why RDP stands in for PLD. */
+  readonly fallback?: string;
+  /** The same by RDP, the accountant of most papers; null when `epsilon` is itself by RDP. */
+  readonly moments: EpsilonStatement | null;
   /** RDP order and conversion behind epsilon; null when no step has run. */
   readonly order: number | null;
   readonly conversion: EpsilonStatement['conversion'];
@@ -64,6 +72,16 @@ export type SamplingSection =
       readonly epsilonPerParticipation: number;
       readonly population: number;
       readonly expectedCohort: number;
+    }
+  | {
+      /** Cohorts of fixed size from a circular order; the guarantee is for noise that rounds share. */
+      readonly kind: 'cyclic';
+      /** Rounds between two participations of a user, at least. */
+      readonly minSeparation: number;
+      /** Of any user, over all planned rounds. */
+      readonly maxParticipations: number;
+      readonly population: number;
+      readonly expectedCohort: number;
     };
 
 /** A run without a guarantee, and why it has none. */
@@ -88,12 +106,14 @@ export interface PrivacyRecord {
   /** What a user of this data set is, where it is not a person. */
   readonly userMeaning?: string | undefined;
   readonly ledger: readonly LedgerEntry[];
+  /** Planned central steps. */
+  readonly rounds: number;
 }
 
 /** The privacy statement of a run, with epsilon computed anew from its ledger. */
 export function privacySection(
   record: PrivacyRecord,
-  accountant: PrivacyAccountant = new RdpAccountant(),
+  accountant: PrivacyAccountant = accountantOf(record),
 ): PrivacySection | NoPrivacySection {
   const { privacy, ledger, population, expectedCohort } = record;
   const settings = resolvePrivacy(privacy, record);
@@ -108,7 +128,8 @@ export function privacySection(
     return without('privacy.mechanism is none: client deltas were summed without noise.');
   const steps = ledger.map(({ event }) => roundNoise(event));
   if (steps.includes(null)) return without('The ledger has steps that are not noise on a Poisson sample.');
-  const { epsilon, order, conversion, accountant: name } = accountant.epsilon(ledger, settings.delta);
+  const statement = accountant.epsilon(ledger, settings.delta, settings.adjacency);
+  const { epsilon, epsilonLower, order, conversion, accountant: name, fallback } = statement;
   if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
 
   const [first] = steps;
@@ -120,23 +141,34 @@ export function privacySection(
   const conventions = noiseConventions(local ? { sigmaClient: deviation } : { multiplier: deviation }, expectedCohort);
   const { noiseMultiplier: deviationOnSum, sigmaDp, sigmaClient } = conventions;
   const cohorts = { population, expectedCohort };
-  const sampling: SamplingSection = local
+  const { correlated } = settings;
+  const sampling: SamplingSection = correlated
     ? {
-        kind: 'participation',
-        mostParticipations: steps.reduce((sum, step) => sum + (step?.participations ?? 0), 0),
-        epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
+        kind: 'cyclic',
+        minSeparation: correlated.minSeparation,
+        maxParticipations: correlated.maxParticipations,
         ...cohorts,
       }
-    : { kind: 'poisson', rate: shown.rate, ...cohorts };
+    : local
+      ? {
+          kind: 'participation',
+          mostParticipations: steps.reduce((sum, step) => sum + (step?.participations ?? 0), 0),
+          epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
+          ...cohorts,
+        }
+      : { kind: 'poisson', rate: shown.rate, ...cohorts };
   return {
     guaranteed: true,
     mechanism: settings.mechanism,
     adjacency: settings.adjacency,
     epsilon,
+    epsilonLower,
     delta: settings.delta,
     accountant: name,
+    ...(fallback === undefined ? {} : { fallback }),
     order,
     conversion,
+    moments: name === 'rdp' ? null : new RdpAccountant().epsilon(ledger, settings.delta, settings.adjacency),
     steps: ledger.length,
     sampling,
     clipping: settings.clipping,
@@ -207,7 +239,8 @@ export function extrapolations(
     rounds: section.steps,
     delta: section.delta,
   };
-  return record.privacy.extrapolate.map((target) => extrapolate(run, target));
+  const accountant = accountantOf(record);
+  return record.privacy.extrapolate.map((target) => extrapolate(run, target, accountant));
 }
 
 function ledgerCaveats(
@@ -236,8 +269,9 @@ function ledgerCaveats(
 }
 
 /** What the ledger should say by the configuration. */
-function plannedNoise({ noisePlacement, noiseMultiplier, sigmaClient, samplingRate }: ResolvedPrivacy) {
+function plannedNoise({ correlated, noisePlacement, noiseMultiplier, sigmaClient, samplingRate }: ResolvedPrivacy) {
   if (noisePlacement === 'local') return { multiplier: sigmaClient ?? 0, rate: 1 };
+  if (correlated !== null) return { multiplier: noiseMultiplier ?? 0, rate: 1 };
   return { multiplier: noiseMultiplier ?? 0, rate: samplingRate };
 }
 
@@ -261,16 +295,31 @@ function protectionCaveat(epsilon: number): string[] {
   ];
 }
 
+/** The accountant that the run is kept and reported by. */
+function accountantOf({ privacy, ledger, ...scale }: PrivacyRecord): PrivacyAccountant {
+  const { adjacency, roundEvent } = resolvePrivacy(privacy, scale);
+  const events = ledger.length > 0 ? ledger.map(({ event }) => event) : [roundEvent];
+  return runAccountant(privacy.accountant, events, adjacency);
+}
+
 /** Whether one more round like the configured ones would exceed the run's budget. */
-export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = new RdpAccountant()): boolean {
+export function budgetIsSpent(record: PrivacyRecord, accountant: PrivacyAccountant = accountantOf(record)): boolean {
   const { budget } = record.privacy;
   if (budget === undefined) return false;
   const { roundEvent } = resolvePrivacy(record.privacy, record);
   const last = record.ledger.at(-1);
-  // With local noise the busiest user may take part once more, whoever was sampled last.
-  const planned = last?.event.kind === 'selfComposed' ? last.event.event : (last?.event ?? roundEvent);
+  const planned = last === undefined ? roundEvent : followingEvent(last.event);
   const next = ledgerEntry(record.ledger.length + 1, planned, last?.adjacency);
   return accountant.epsilon([...record.ledger, next], budget.delta).epsilon > budget.epsilon;
+}
+
+/** What the round after one with `event` would append. */
+function followingEvent(event: PrivacyEvent): PrivacyEvent {
+  // With local noise the busiest user may take part once more, whoever was sampled last.
+  if (event.kind === 'selfComposed') return event.event;
+  if (event.kind !== 'mechanismStep') return event;
+  const { mechanism, step, instance } = event;
+  return mechanismStep(mechanism, Math.min(step + 1, mechanism.steps), instance);
 }
 
 function startCaveat({ seedModel, startedFromFile }: PrivacyRecord): string {

@@ -1,11 +1,12 @@
 import type { PrivacyEvent } from '../privacy/events.ts';
+import { treeLevels } from '../privacy/tree-noise.ts';
 
 /** What an entry of the ledger says about the noise of its round. */
 export interface RoundNoise {
-  readonly mechanism: 'gaussian' | 'discreteGaussian' | 'laplace';
-  /** q; 1 with local noise, which sampling does not amplify. */
+  readonly mechanism: 'gaussian' | 'discreteGaussian' | 'laplace' | 'treeAggregation' | 'bandedMatrix';
+  /** q; 1 with local noise and cyclic cohorts, which nothing is gained from. */
   readonly rate: number;
-  /** z, of all layers together; for laplace the scale b, in units of the clipping bound. */
+  /** z, of all layers together, for one participation where rounds share noise; for laplace the scale b, in units of the clipping bound. */
   readonly multiplier: number;
   /** z of each group of layers, where groups have noise of their own. */
   readonly groups: readonly number[];
@@ -20,7 +21,11 @@ export function roundNoise(event: PrivacyEvent): RoundNoise | null {
     const noise = noiseOf(event.event, 1);
     return noise && { ...noise, participations: event.count };
   }
-  return null;
+  if (event.kind !== 'mechanismStep') return null;
+  const { noiseMultiplier, steps, kind } = event.mechanism;
+  return kind === 'treeAggregation'
+    ? { mechanism: kind, rate: 1, multiplier: noiseMultiplier / Math.sqrt(treeLevels(steps)), groups: [] }
+    : { mechanism: 'bandedMatrix', rate: 1, multiplier: noiseMultiplier, groups: [] };
 }
 
 function noiseOf(noise: PrivacyEvent, rate: number): RoundNoise | null {

@@ -3,6 +3,7 @@ import { ProtocolError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { RejectedMessage } from './faults.ts';
+import { FigureTotals } from './figure-totals.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import { blocksOf } from './spooled-sum.ts';
 
@@ -20,18 +21,16 @@ export interface SumLimits {
   readonly clientNoise?: number | undefined;
 }
 
-type ShardStatistics = Omit<ShardResult, 'sum'>;
-
 /**
- * Adds up the shards of a round. Grid integers are added at once, exact in any order; the scalar statistics wait
- * and are folded in shard order, so that sums too large for their grid cannot depend on the order either. So the totals are bit-identical whatever the order of arrival.
+ * Adds up the shards of a round. Grid integers are added at once, exact in any order; the other figures in the order of
+ * the shards. So the totals are bit-identical whatever the order of arrival.
  */
 export class RoundAggregator {
   readonly #layout: ParameterLayout;
   #limits: SumLimits = {};
   readonly #sum: Float64Array;
   #shards: readonly (readonly number[])[] = [];
-  #statistics: (ShardStatistics | undefined)[] = [];
+  #figures = new FigureTotals(0);
 
   constructor(layout: ParameterLayout) {
     this.#layout = layout;
@@ -43,7 +42,7 @@ export class RoundAggregator {
     this.#limits = limits;
     this.#sum.fill(0);
     this.#shards = shards;
-    this.#statistics = shards.map(() => undefined);
+    this.#figures = new FigureTotals(this.#layout.layers.length);
   }
 
   /**
@@ -52,19 +51,14 @@ export class RoundAggregator {
    */
   add(shardIndex: number, result: DeliveredShard): void {
     this.#check(shardIndex, result);
-    const { sum, ...statistics } = result;
+    const { sum, ...figures } = result;
     const total = this.#sum;
     let at = 0;
     for (const block of blocksOf(sum)) {
       for (let i = 0; i < block.length; i++) total[at + i] += block[i];
       at += block.length;
     }
-    this.#statistics[shardIndex] = {
-      ...statistics,
-      // The sender may reuse its buffers for the next shard.
-      deltaNormSums: statistics.deltaNormSums.slice(),
-      clippedCounts: statistics.clippedCounts.slice(),
-    };
+    this.#figures.add(shardIndex, figures);
   }
 
   /**
@@ -72,37 +66,16 @@ export class RoundAggregator {
    * @throws ProtocolError when a shard is missing
    */
   finish(): RoundTotals {
-    const layers = this.#layout.layers.length;
-    const totals = { contributed: 0, rejectedNonFinite: 0, lossSum: 0, examples: 0, infeasibleTargets: 0 };
-    const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
-    const deltaNormSums = new Float64Array(layers);
-    const clippedCounts = new Float64Array(layers);
-    for (const [index, shard] of this.#statistics.entries()) {
-      if (shard === undefined) {
-        throw new ProtocolError(
-          `shard ${index} of ${this.#statistics.length} never arrived; the round cannot be closed`,
-        );
-      }
-      totals.contributed += shard.contributed;
-      totals.rejectedNonFinite += shard.rejectedNonFinite;
-      totals.lossSum += shard.lossSum;
-      totals.examples += shard.examples;
-      totals.infeasibleTargets += shard.infeasibleTargets;
-      seconds.total += shard.seconds.total;
-      seconds.data += shard.seconds.data;
-      seconds.training += shard.seconds.training;
-      seconds.clipping += shard.seconds.clipping;
-      for (let layer = 0; layer < layers; layer++) {
-        deltaNormSums[layer] += shard.deltaNormSums[layer];
-        clippedCounts[layer] += shard.clippedCounts[layer];
-      }
+    const { missing, totals } = this.#figures;
+    if (missing < this.#shards.length) {
+      throw new ProtocolError(`shard ${missing} of ${this.#shards.length} never arrived; the round cannot be closed`);
     }
-    return { sum: this.#sum, ...totals, deltaNormSums, clippedCounts, seconds };
+    return { sum: this.#sum, ...totals };
   }
 
   #check(shardIndex: number, result: DeliveredShard): void {
-    if (!(shardIndex in this.#statistics)) throw new ProtocolError(`shard ${shardIndex} is not part of this round`);
-    if (this.#statistics[shardIndex] !== undefined) {
+    if (!(shardIndex in this.#shards)) throw new ProtocolError(`shard ${shardIndex} is not part of this round`);
+    if (this.#figures.has(shardIndex)) {
       throw new ProtocolError(`shard ${shardIndex} was delivered twice; its clients would count double`);
     }
     const layers = this.#layout.layers.length;

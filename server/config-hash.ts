@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isCorrelated } from '../privacy/config.ts';
 import type { RunConfig } from './run-config.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { RunConfig } from './run-config.ts';
 export function configHash(config: RunConfig): string {
   const { name: _name, output: _output, evaluation: _evaluation, checkpoint: _checkpoint, ...rest } = config;
   const {
-    rounds: _rounds,
+    rounds: plannedRounds,
     workers: _workers,
     leaseSeconds: _lease,
     silenceSeconds: _silence,
@@ -16,10 +17,12 @@ export function configHash(config: RunConfig): string {
     ...federation
   } = rest.federation;
   const { extrapolate: _extrapolate, ...privacy } = rest.privacy;
+  // Noise shared by rounds is made for a number of them.
+  const rounds = isCorrelated(privacy.mechanism) ? plannedRounds : undefined;
   const { write: _write, ...lora } = rest.train?.lora ?? {};
   const train = rest.train?.lora ? { ...rest.train, lora } : rest.train;
   return createHash('sha256')
-    .update(canonicalJson({ ...rest, federation, privacy, train }))
+    .update(canonicalJson({ ...rest, federation: { ...federation, rounds }, privacy, train }))
     .digest('hex');
 }
 

@@ -60,6 +60,12 @@ export const federationConfig = z.strictObject({
     .number()
     .gt(0)
     .describe('Expected cohort size S: each of the K users joins a round independently with probability q = S / K.'),
+  sampling: z
+    .enum(['poisson', 'cyclic'])
+    .default('poisson')
+    .describe(
+      'How cohorts are drawn. cyclic: exactly S users from a shuffled circular order, so that nobody takes part again before K / S rounds; for mechanisms treeAggregation and bandedMatrix.',
+    ),
   shardSize: z
     .int()
     .min(1)

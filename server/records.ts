@@ -43,7 +43,7 @@ export interface RoundRecord {
   readonly learningRate: number;
   /** Norm of the pseudo-gradient after noise and division. */
   readonly updateNorm: number;
-  /** Cumulative epsilon at the configured delta after this round; null without noise. */
+  /** Cumulative epsilon at the configured delta after this round; null without noise and, accounted by PLD, in rounds without evaluation. */
   readonly epsilon: number | null;
   /** Clipping bounds of this round where they adapt: one, or one per layer. Covered by differential privacy. */
   readonly clippingBounds?: readonly number[];

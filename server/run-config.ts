@@ -3,7 +3,7 @@ import { localConfig } from '../client/config.ts';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError } from '../errors.ts';
 import { lossConfig, modelConfig, trainConfig } from '../models/config.ts';
-import { privacyConfig } from '../privacy/config.ts';
+import { isCorrelated, privacyConfig } from '../privacy/config.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
 import { simulationConfig } from './simulation-config.ts';
 
@@ -32,6 +32,13 @@ export const runConfig = z
     evaluation: evaluationConfig.prefault({}),
     checkpoint: checkpointConfig.prefault({}),
     output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
+  })
+  .superRefine(({ federation, privacy }, context) => {
+    if (isCorrelated(privacy.mechanism) === (federation.sampling === 'cyclic')) return;
+    const message = isCorrelated(privacy.mechanism)
+      ? `mechanism ${privacy.mechanism} is accounted for users who take part at known distances; set sampling: cyclic`
+      : `cyclic cohorts are no Poisson sample, by which mechanism ${privacy.mechanism} is accounted; set privacy.mechanism: bandedMatrix or treeAggregation`;
+    context.addIssue({ code: 'custom', path: ['federation', 'sampling'], message });
   })
   .superRefine(({ local, privacy, simulation }, context) => {
     // Under local noise whoever sends nothing is seen to send nothing: that must not follow from a user's data.

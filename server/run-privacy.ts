@@ -1,13 +1,16 @@
+import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { AdaptiveClipping } from '../privacy/adaptive-clipping.ts';
+import { LOOK_AHEAD, PrivacyBudget } from '../privacy/budget.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import { cyclicCohort, shuffledOrder } from '../privacy/cyclic-sampling.ts';
 import { selfComposed } from '../privacy/events.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
-import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { type RoundMechanism, roundMechanism, withBounds } from '../privacy/round-mechanism.ts';
+import { runAccountant } from '../privacy/run-accountant.ts';
 import { shareSteps, topUp } from '../privacy/shared-noise.ts';
 import { secureStream } from '../random/secure.ts';
 import { namedStream } from '../random/stream.ts';
@@ -26,25 +29,29 @@ export class RunPrivacy {
   readonly #adaptive: AdaptiveClipping | null;
   readonly #mechanismNow: () => RoundMechanism;
   readonly #total: RunningTotal;
-  /** What will be spent after the next round; null without a budget. */
-  readonly #next: RunningTotal | null;
-  readonly #budget: RunConfig['privacy']['budget'];
+  readonly #budget: PrivacyBudget | null;
+  readonly #accountant: string;
+  readonly #rounds: number;
   readonly #seed: number | string;
   /** With local noise, where the guarantee depends on how often a user took part. */
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
+  /** The circular order of users, when first needed. */
+  #order: Uint32Array | null = null;
   #growth = 1;
   #participations = 0;
   #spent = 0;
 
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
-    const { expectedCohort } = config.federation;
+    const { expectedCohort, rounds } = config.federation;
     this.settings = resolvePrivacy(config.privacy, {
       expectedCohort,
       population,
       sampledCohort: sampledCohort(config),
+      rounds,
     });
+    this.#rounds = rounds;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -54,12 +61,12 @@ export class RunPrivacy {
       return roundMechanism(now, layout, streams);
     };
     this.#mechanism = this.#mechanismNow();
-    const accountant = new RdpAccountant();
     const { adjacency, noisePlacement } = this.settings;
+    const accountant = runAccountant(config.privacy.accountant, [this.#mechanism.event(1)], adjacency);
+    this.#accountant = accountant.name;
     this.#total = accountant.start(adjacency);
-    this.#budget = config.privacy.budget;
-    this.#next = this.#budget === undefined ? null : accountant.start(adjacency);
-    this.#next?.add(this.#mechanism.event(1));
+    const { budget } = config.privacy;
+    this.#budget = budget === undefined ? null : new PrivacyBudget(budget, accountant, adjacency);
     this.#seed = config.seed;
     this.#participation = noisePlacement === 'local' ? new Participation(population) : null;
     this.#scaledNoise = (fraction) => {
@@ -127,6 +134,7 @@ export class RunPrivacy {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
+      ...this.#mechanism.noise.state?.(),
     };
   }
 
@@ -154,37 +162,54 @@ export class RunPrivacy {
       this.#adaptive.restore(state.bounds);
       this.#mechanism = this.#mechanismNow();
     }
+    if (this.settings.correlated !== null && this.#spent > round) {
+      throw new PrivacyError(
+        `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
+      );
+    }
+    this.#mechanism.noise.restore?.(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
   /** Counts an entry of the ledger as spent. */
   spend(entry: LedgerEntry): void {
     this.#total.add(entry.event);
-    this.#next?.add(entry.event);
+    this.#budget?.spend(entry.event);
     this.#spent += 1;
     if (entry.event.kind === 'selfComposed') this.#participations += entry.event.count;
   }
 
   /**
-   * Whether one more round stays within `privacy.budget`, by the accountant that reports epsilon. All that the ledger holds counts,
+   * Whether central step `round` stays within `privacy.budget`, by the accountant that reports epsilon. All that the ledger holds counts,
    * also rounds that ran twice, so neither resuming nor a crash gives any of it back.
    */
-  affordsNextRound(): boolean {
-    if (this.#budget === undefined || this.#next === null) return true;
-    return this.#next.epsilon(this.#budget.delta).epsilon <= this.#budget.epsilon;
+  affords(round: number): boolean {
+    if (this.#budget === null) return true;
+    const rounds = Math.max(1, Math.min(LOOK_AHEAD, this.#rounds - round + 1));
+    return this.#budget.affords(Array.from({ length: rounds }, (_, ahead) => this.#mechanism.event(round + ahead)));
   }
 
   /**
    * The cohort of the next central step. Amplification by sampling holds only against those who cannot tell who was sampled,
    * so a release draws cohorts, like its noise, from the cryptographic source. A step repeated after a crash draws anew there.
+   * Cyclic cohorts are no secret: nothing is gained from them.
    */
-  cohort(_round: number): readonly number[] {
-    const { noiseSource, population, sampledCohort } = this.settings;
+  cohort(round: number): readonly number[] {
+    const { noiseSource, population, sampledCohort, correlated } = this.settings;
+    if (correlated !== null) {
+      this.#order ??= shuffledOrder(population, namedStream(this.#seed, 'cohort-order'));
+      return cyclicCohort(this.#order, sampledCohort, round);
+    }
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
     const members = sampleCohort(population, sampledCohort, random);
     if (this.#participation) this.#growth = this.#participation.add(members);
     return members;
+  }
+
+  /** Whether epsilon takes long enough to compute that it is left to the rounds that are evaluated. */
+  get slowToAccount(): boolean {
+    return this.#accountant === 'pld';
   }
 
   /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */

@@ -138,7 +138,7 @@ class Coordinator {
 
   async run(): Promise<RunOutcome> {
     const { config, signal } = this.#options;
-    while (this.#round < config.federation.rounds && !signal?.aborted && this.#privacy.affordsNextRound()) {
+    while (this.#round < config.federation.rounds && !signal?.aborted && this.#privacy.affords(this.#round + 1)) {
       await this.#step(this.#round + 1);
     }
     await this.#save();
@@ -180,7 +180,8 @@ class Coordinator {
     const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
-    const { epsilon } = this.#privacy;
+    // A privacy-loss distribution takes a tenth of a second: too long for every round, little beside an evaluation.
+    const epsilon = due || !this.#privacy.slowToAccount ? this.#privacy.epsilon : null;
     const faults = server.takeFaults?.();
     const parametersSha256 = parametersHash(this.#parameters);
     const finished = {

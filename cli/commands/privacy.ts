@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import type { CurveFlags } from '../curve.ts';
 import type { EpsilonFlags } from '../epsilon.ts';
 import type { NoiseFlags } from '../noise.ts';
+import type { PlanFlags } from '../plan.ts';
 
 /** `dpfl privacy epsilon`: what a mechanism guarantees, without training anything. */
 export function addPrivacyCommand(program: Command): void {
@@ -47,6 +49,8 @@ Noise stated on the average (the paper's sigma_DP) becomes Z = sigma_DP * S; on 
     });
   addNoiseCommand(privacy);
   addTableCommand(privacy);
+  addCurveCommand(privacy);
+  addPlanCommand(privacy);
 }
 
 function addNoiseCommand(privacy: Command): void {
@@ -86,5 +90,64 @@ function addTableCommand(privacy: Command): void {
       const { paperTable, paperTableText } = await import('../paper-table.ts');
       const rows = paperTable();
       process.stdout.write(flags.json ? `${JSON.stringify(rows)}\n` : paperTableText(rows));
+    });
+}
+
+function addCurveCommand(privacy: Command): void {
+  privacy
+    .command('curve')
+    .option('--noise-multiplier <Z>', 'standard deviation of the noise on the sum, over the clipping bound')
+    .option('--sampling-rate <Q>', 'probability that a user joins a step')
+    .option('--expected-cohort <S>', 'expected users per step; with --population it gives q = S / K')
+    .option('--population <K>', 'number of users')
+    .option('--steps <T>', 'number of central steps')
+    .option('--over <what>', 'delta: the whole curve of epsilon and delta; steps: epsilon up to T at --delta', 'delta')
+    .option('--delta <D>', 'delta, with --over steps')
+    .option('--accountant <name>', 'how to account: pld or rdp', 'pld')
+    .option('--svg <file>', 'also draw it')
+    .option('--json', 'print JSON on stdout')
+    .summary('epsilon over delta or over steps')
+    .description('Prints epsilon over delta (read the other way, delta over epsilon), or over the number of steps.')
+    .action(async (flags: CurveFlags & { json?: boolean; svg?: string }) => {
+      const { curveChart, curveOfFlags, curveText } = await import('../curve.ts');
+      const curve = curveOfFlags(flags);
+      if (flags.svg !== undefined) {
+        const { writeOutput } = await import('../write-output.ts');
+        writeOutput(flags.svg, curveChart(curve));
+      }
+      process.stdout.write(flags.json ? `${JSON.stringify(curve)}\n` : curveText(curve));
+    });
+}
+
+function addPlanCommand(privacy: Command): void {
+  privacy
+    .command('plan')
+    .argument('<runs...>', 'what was measured: run directories, or .csv or .json files with sigmaDp and wer')
+    .option('--epsilon <E>', 'target epsilon')
+    .option('--delta <D>', 'target delta')
+    .option('--steps <T>', 'number of central steps')
+    .option('--sampling-rate <Q>', 'q to keep while cohort and population grow together')
+    .option('--expected-cohort <S>', 'cohort to keep while the population grows')
+    .option('--accountant <name>', 'how to account: pld or rdp', 'pld')
+    .option('--svg <file>', 'also draw error rate over users')
+    .option('--json', 'print JSON on stdout')
+    .summary('how many users a target epsilon needs')
+    .description(
+      'Prints the smallest population and cohort with which trainings that were measured would guarantee epsilon: an extrapolation.',
+    )
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ dpfl privacy plan measured.csv --epsilon 8 --delta 1e-9 --steps 2000 --sampling-rate 0.003 --svg plan.svg`,
+    )
+    .action(async (paths: string[], flags: PlanFlags & { json?: boolean; svg?: string }) => {
+      const { measuredRuns, planChart, planOfFlags, planText } = await import('../plan.ts');
+      const plan = planOfFlags(flags, await measuredRuns(paths));
+      if (flags.svg !== undefined) {
+        const { writeOutput } = await import('../write-output.ts');
+        writeOutput(flags.svg, planChart(plan));
+      }
+      process.stdout.write(flags.json ? `${JSON.stringify(plan)}\n` : planText(plan));
     });
 }

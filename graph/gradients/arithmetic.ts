@@ -58,11 +58,15 @@ export const arithmeticRules: readonly GradientRule[] = [
   {
     op: 'Pow',
     reads: ['x0', 'x1', 'y0'],
-    gradient: (c) =>
-      broadcasting(c, [
-        () => mul(c.b, c.dy, mul(c.b, c.x(1), c.b.op('Pow', [c.x(0), sub(c.b, c.x(1), c.b.scalar(1))]))),
-        () => mul(c.b, c.dy, mul(c.b, c.y(), c.b.op('Log', [c.x(0)]))),
-      ]),
+    gradient: (c) => {
+      const { b, dy } = c;
+      const exponent =
+        b.type(c.x(1)).dtype === 'float32' ? c.x(1) : b.op('Cast', [c.x(1)], { to: { kind: 'int', value: 1 } });
+      return broadcasting(c, [
+        () => mul(b, dy, mul(b, exponent, b.op('Pow', [c.x(0), sub(b, exponent, b.scalar(1))]))),
+        () => mul(b, dy, mul(b, c.y(), b.op('Log', [c.x(0)]))),
+      ]);
+    },
   },
   {
     op: 'Mod',

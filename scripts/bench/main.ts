@@ -1,6 +1,7 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
 import { benchCompile } from './compile.ts';
+import { benchMemory } from './memory.ts';
 import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
@@ -11,6 +12,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   step: benchStep,
   transport: benchTransport,
   round: benchRound,
+  memory: benchMemory,
   accountant: benchAccountant,
   adapted: benchAdapted,
   compile: benchCompile,

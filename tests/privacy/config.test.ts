@@ -93,6 +93,8 @@ describe('resolvePrivacy', () => {
       sigmaClient: 0.5 / Math.sqrt(800),
       standardDeviation: 0.05,
       adaptive: undefined,
+      bands: 1,
+      correlated: null,
       noiseGroups: undefined,
       delta: 1e-9,
       roundEvent: poissonSampled(0.0008, gaussian(0.5)),

@@ -31,6 +31,11 @@ describe('events under an adjacency', () => {
     expect(rdp.epsilon(gaussian(4), DELTA, 'replace-one-user').epsilon).toBe(rdp.epsilon(gaussian(2), DELTA).epsilon);
   });
 
+  test.each([1e-300, 1e300])('a sampled Gaussian keeps its noise where 1/z² leaves float64: z = %d', (z) => {
+    const [part] = partsOf(poissonSampled(0.01, gaussian(z)), 'add-or-remove-one-user');
+    expect(part).toMatchObject({ is: 'mechanism', mechanism: { samplingRate: 0.01, noiseMultiplier: z } });
+  });
+
   test('several Gaussians on one sample are one: 1/z² adds up, and the sample is drawn once', () => {
     const layers = poissonSampled(0.01, composed([gaussian(3), selfComposed(gaussian(8), 4), gaussian(4)]));
     const one = poissonSampled(0.01, gaussian(1 / Math.sqrt(1 / 9 + 4 / 64 + 1 / 16)));

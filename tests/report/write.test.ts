@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { summaryLines } from '../../cli/summary.ts';
 import { ConfigError, DataError } from '../../errors.ts';
 import { gaussian, poissonSampled, selfComposed } from '../../privacy/events.ts';
+import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { writeReport } from '../../report/write.ts';
 import { checkpointName } from '../../server/checkpoint.ts';
@@ -41,7 +42,9 @@ describe('a finished private run', () => {
     const { report } = await reportOf();
     if (!report.privacy.guaranteed) throw new Error('no guarantee');
     const event = selfComposed(poissonSampled(0.01, gaussian(1)), 4);
-    expect(report.privacy.epsilon).toBe(new RdpAccountant().epsilon(event, 1e-6).epsilon);
+    expect(report.privacy.epsilon).toBe(new PldAccountant().epsilon(event, 1e-6).epsilon);
+    expect(report.privacy.moments).toEqual(new RdpAccountant().epsilon(event, 1e-6));
+    expect(report.privacy.epsilonLower).toBeLessThanOrEqual(report.privacy.epsilon);
     const longer = await reportOf({ ledger: [1, 2, 3, 4, 4, 4, 4, 4].map((round) => ledgerLine(round)) });
     if (!longer.report.privacy.guaranteed) throw new Error('no guarantee');
     expect(longer.report.privacy.epsilon).toBeGreaterThan(report.privacy.epsilon);
@@ -57,7 +60,7 @@ describe('a finished private run', () => {
       adjacency: 'add-or-remove-one-user',
       steps: 4,
       delta: 1e-6,
-      accountant: 'rdp',
+      accountant: 'pld',
       sampling: { kind: 'poisson', rate: 0.01, population: 10000, expectedCohort: 100 },
       clipping: { mode: 'dim', bound: 0.1 },
       // z = σ_DP · S = σ_client · sqrt(S)
@@ -115,7 +118,7 @@ describe('a finished private run', () => {
     const text = summaryLines(report, directory).join('\n');
     expect(text).toContain('90.0 % -> 25.0 %');
     expect(text).toMatch(
-      /privacy +epsilon \d.*at delta 1e-6 \(seeded noise: for research, not for release\)\n +adjacency: adding or removing .*\n +accountant: Rényi DP/,
+      /privacy +epsilon \d.*at delta 1e-6 \(seeded noise: for research, not for release\)\n +adjacency: adding or removing .*\n +accountant: privacy-loss distribution.*\n +by RDP, as most papers report it: epsilon \d/,
     );
     expect(text).toMatch(/extrapolated +epsilon .*not run/);
     expect(text).toContain(join(directory, 'report.md'));
@@ -202,7 +205,7 @@ describe('other runs', () => {
   });
 
   test('a run that its budget ended says so, and does not offer to resume', async () => {
-    const spent = new RdpAccountant().epsilon(selfComposed(poissonSampled(0.01, gaussian(1)), 2), 1e-6).epsilon;
+    const spent = new PldAccountant().epsilon(selfComposed(poissonSampled(0.01, gaussian(1)), 2), 1e-6).epsilon;
     const stopped = {
       rounds: [roundRecord(0, { cohort: 0, contributed: 0 }), roundRecord(1), roundRecord(2)],
       ledger: [ledgerLine(1), ledgerLine(2)],

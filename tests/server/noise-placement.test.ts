@@ -14,6 +14,7 @@ const local = toyConfig({
 
 describe.each([
   ['shares', shares()],
+  ['shares of discrete Gaussian noise', shares('discreteGaussian')],
   ['local noise', local],
 ])('%s', (_, config) => {
   test('the same bits whatever the order of arrival and after an interruption', async () => {

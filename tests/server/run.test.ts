@@ -2,6 +2,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseLedger } from '../../privacy/ledger.ts';
+import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { loadCheckpoint, newestCheckpoint } from '../../server/checkpoint.ts';
 import type { RoundRecord } from '../../server/records.ts';
@@ -120,6 +121,24 @@ describe('runFederated', () => {
     expect(records[6].epsilon).toBeGreaterThan(records[1].epsilon ?? Number.POSITIVE_INFINITY);
   });
 
+  test('by PLD epsilon is computed in the rounds that are evaluated, and is the certified upper end', async () => {
+    const { runDirectory, records, outcome } = await start({
+      config: toyConfig({ privacy: { accountant: undefined } }),
+    });
+    expect(records.map(({ epsilon }) => epsilon !== null)).toEqual([true, false, false, false, true, false, true]);
+    const { epsilon, epsilonLower } = new PldAccountant().epsilon(await ledgerOf(runDirectory), 1e-6);
+    expect(records[6].epsilon).toBe(epsilon);
+    expect(outcome.epsilon).toBe(epsilon);
+    expect(epsilonLower).toBeGreaterThan(0.99 * epsilon);
+  });
+
+  test('what the accountant asked for cannot account is refused before anything is trained', async () => {
+    const privacy = { mechanism: 'discreteGaussian', accountant: 'pld' };
+    await expect(start({ config: toyConfig({ privacy }) })).rejects.toThrow(
+      "privacy.accountant: pld cannot account this run, event: 'discreteGaussian'",
+    );
+  });
+
   test('without noise epsilon and signal-to-noise are null', async () => {
     const privacy = { clipping: { mode: 'none' }, mechanism: 'none', noise: undefined };
     const { outcome, records } = await start({ config: toyConfig({ privacy }) });
@@ -157,6 +176,19 @@ describe('the privacy budget', () => {
     const resumed = await start({ config, runDirectory, resumeFrom, initialParameters: layout.allocate() });
     expect(resumed.outcome).toMatchObject({ round: 3, finished: false, epsilon: afford });
     expect(await ledgerOf(runDirectory)).toHaveLength(3);
+  });
+
+  test('by PLD it pays for more rounds than by RDP, and never for too many', async () => {
+    const { records } = await start();
+    const budget = { epsilon: records[3].epsilon ?? 0, delta: 1e-6 };
+    const config = toyConfig({ federation: { rounds: 12 }, privacy: { accountant: 'pld', budget } });
+    const { outcome, runDirectory } = await start({ config });
+    expect(outcome.round).toBeGreaterThan(3);
+    expect(outcome.finished).toBe(false);
+    expect(outcome.epsilon).toBeLessThanOrEqual(budget.epsilon);
+    const ledger = await ledgerOf(runDirectory);
+    const { epsilon } = new PldAccountant().epsilon([...ledger, ledger[0]], 1e-6);
+    expect(epsilon).toBeGreaterThan(budget.epsilon);
   });
 
   test('one that pays for no round at all trains nothing, one that pays for all changes nothing', async () => {

@@ -77,6 +77,8 @@ export function toyConfig(sections: Sections = {}, seed: number | string = 0): R
       clipping: { mode: 'dim', bound: 0.5 },
       noise: { multiplier: 0.7 },
       delta: 1e-6,
+      // Quick, and in every record; tests of PLD ask for it.
+      accountant: 'rdp',
       ...sections.privacy,
     }),
     evaluation: evaluationConfig.parse({ every: 4, ...sections.evaluation }),
