@@ -5,7 +5,7 @@ import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
-import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
+import { ConfigError, ModelError, PrivacyError, ProtocolError } from '../errors.ts';
 import { type Binding, bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
 import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
@@ -89,6 +89,7 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
     options.onResumable?.(resumeHint(directory.path, listen));
+    options.signal.addEventListener('abort', () => abandonWithoutWorkers(server));
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -132,6 +133,12 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
     await workers?.stop(1);
     await opened?.directory.unlock();
   }
+}
+
+/** A round that nobody trains would not end: there is nothing to wait for. */
+function abandonWithoutWorkers(server: AggregationServer | InProcessServer): void {
+  if (server instanceof InProcessServer || server.workerCount() > 0) return;
+  server.fail(new ProtocolError('stopped while no worker was connected'));
 }
 
 /** How an interrupted run goes on. */

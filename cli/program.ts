@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { addAggregatorCommand } from './commands/aggregator.ts';
 import { addCertsCommand } from './commands/certs.ts';
 import { addModelCommand } from './commands/model.ts';
 import { addPrivacyCommand } from './commands/privacy.ts';
@@ -44,6 +45,7 @@ Exit codes: 0 done, 1 a bug in dpfl (or a mismatch that dpfl verify found), 2 a 
   addRunCommand(program);
   addServerCommand(program);
   addWorkerCommand(program);
+  addAggregatorCommand(program);
   addCertsCommand(program);
   addReportCommand(program);
   addVerifyCommand(program);

@@ -16,15 +16,21 @@ export interface Security {
 
 /**
  * The security of a server on `listen`. Beyond loopback, mutual TLS and a token are required; a token is made when none is given.
+ * @param flags what the command calls its options, for messages
  * @throws ConfigError when plaintext would leave this machine without `--insecure`, or a file is wrong
  */
-export function serverSecurity(listen: string, options: SecurityOptions, environment = process.env): Security {
+export function serverSecurity(
+  listen: string,
+  options: SecurityOptions,
+  environment = process.env,
+  flags = { tls: '--tls' },
+): Security {
   const tls = tlsOf(options);
   const token = tokenOf(options, environment);
   if (isLoopback(listen)) return { tls, token };
   if (tls === undefined && !options.insecure) {
     throw new ConfigError(
-      `--listen ${listen}: other machines can reach this address, and the traffic would be plaintext; make certificates with dpfl certs and give --tls <dir>, listen on 127.0.0.1, or accept it with --insecure`,
+      `--listen ${listen}: other machines can reach this address, and the traffic would be plaintext; make certificates with dpfl certs and give ${flags.tls} <dir>, listen on 127.0.0.1, or accept it with --insecure`,
     );
   }
   return { tls, token: token ?? newToken(), tokenIsNew: token === undefined };

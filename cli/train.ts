@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, ProtocolError } from '../errors.ts';
 import { reportJson } from '../report/json.ts';
 import { writeReport } from '../report/write.ts';
 import { runConfig } from '../server/run-config.ts';
@@ -60,6 +60,12 @@ export async function train(config: string | undefined, options: RunOptions, net
       },
     });
     directory = outcome.directory;
+  } catch (error) {
+    if (!(interruption.signal.aborted && error instanceof ProtocolError)) throw error;
+    // Asked to stop while there was nobody to finish the round: nothing failed.
+    progress.note(error.message);
+    process.exitCode = EXIT.interrupted;
+    return;
   } finally {
     progress.end();
     process.off('SIGINT', interrupt);

@@ -30,8 +30,10 @@ export class LocalTrainer {
   readonly layout: ParameterLayout;
   private readonly session: ort.InferenceSession;
   private readonly delta: Float32Array;
-  /** Only these are asked for; the others would be copied out for nobody. */
-  private readonly outputs: readonly string[];
+  /** Where the session writes the updated parameters, one buffer for all calls: new ones would cost page faults and collection. */
+  private readonly updated: Float32Array;
+  /** Only these outputs are asked for; the others would be copied out for nobody. Figures of steps come in new tensors. */
+  private readonly outputs: Readonly<Record<string, ort.Tensor | null>>;
   /** Tensors on the parameters of the last call: the clients of a round share them. */
   private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
@@ -39,9 +41,15 @@ export class LocalTrainer {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
+    this.updated = layout.allocate();
     const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
-    const updated = layout.layers.map(({ name }) => trainingNames.updated(name));
-    this.outputs = [...updated, trainingNames.losses, ...counted];
+    this.outputs = Object.fromEntries<ort.Tensor | null>([
+      ...layout.layers.map((layer): [string, ort.Tensor] => [
+        trainingNames.updated(layer.name),
+        new ort.Tensor('float32', layout.view(this.updated, layer), layer.shape),
+      ]),
+      ...[trainingNames.losses, ...counted].map((name): [string, null] => [name, null]),
+    ]);
   }
 
   /** @throws ModelError when the runtime cannot load the training graph */
@@ -91,10 +99,7 @@ export class LocalTrainer {
       throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
     });
     const seconds = (performance.now() - started) / 1000;
-    for (const layer of this.layout.layers) {
-      const updated = results[trainingNames.updated(layer.name)]!.data as Float32Array;
-      subtractInto(this.delta, parameters, updated, layer.offset);
-    }
+    subtractInto(this.delta, parameters, this.updated);
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
     const infeasible = results[trainingNames.infeasible]?.data as Float32Array | undefined;

@@ -7,13 +7,28 @@ import { decodeClientIds } from '../proto/client-ids.ts';
 import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
-import { parseRoundSettings } from './round-settings.ts';
+import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
 import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
 /** Makes a task ready for training: opens its data, and the training step in onnxruntime. */
 export type OpenTask = (task: WorkerTask, model: TrainingArtifact) => Promise<ShardContext>;
+
+/** The clients of one lease. */
+export interface LeasedClients {
+  /** Central step. */
+  readonly round: number;
+  readonly clientIds: readonly number[];
+  /** What the round changes in the task. */
+  readonly settings: RoundSettings | undefined;
+}
+
+/** Has the clients of a lease trained; until `signal` is aborted, when nobody waits for the result any more. */
+export type TrainLease = (lease: LeasedClients, parameters: Float32Array, signal: AbortSignal) => Promise<ShardResult>;
+
+/** Makes a task ready for leases. */
+export type OpenLeases = (task: WorkerTask, model: TrainingArtifact) => Promise<TrainLease>;
 
 export interface WorkerOptions {
   /** Address of the aggregation server, `host:port`. */
@@ -24,6 +39,8 @@ export interface WorkerOptions {
   readonly credentials?: WorkerCredentials;
   /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
   readonly openTask?: OpenTask;
+  /** In place of training here: an aggregator hands leases on. */
+  readonly openLeases?: OpenLeases;
   /** Where this machine keeps the data, if not at the server's `data.path`. */
   readonly dataPath?: string;
   /** Ends the worker: it hangs up, and the server gives its shard to another. */
@@ -112,20 +129,19 @@ async function work(
       throw new ProtocolError('the layers of the task do not have the fingerprint the server states');
     }
     const onnx = await receiveModel(connection);
-    const local = options.dataPath === undefined ? task : withDataPath(task, options.dataPath);
-    const open = options.openTask ?? (await import('./open-task.ts')).openTask;
-    const context = await open(local, { onnx, layers: task.layers });
+    const openLeases = options.openLeases ?? ((task, model) => trainHere(options, task, model));
+    const train = await openLeases(task, { onnx, layers: task.layers });
     const parameters = new ParameterReceiver(layout.size);
     for (;;) {
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
-      const ids = decodeClientIds(lease.clientIdDeltas);
+      const clientIds = decodeClientIds(lease.clientIdDeltas);
       const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
-      const here = contextOfRound(context, settings);
-      const result = await trainShard(here, lease.round, parameters.of(lease.round), ids, connection.over);
+      const { round } = lease;
+      const result = await train({ round, clientIds, settings }, parameters.of(round), connection.over);
       await sendResult(connection, lease, result);
       done.shards += 1;
-      done.clients += ids.length;
+      done.clients += clientIds.length;
     }
   } catch (error) {
     if (!connection.over.aborted) await report(connection, error);
@@ -133,6 +149,15 @@ async function work(
   } finally {
     stopBeating();
   }
+}
+
+/** Opens the task on this machine, and trains the clients of leases one after another. */
+async function trainHere(options: WorkerOptions, task: WorkerTask, model: TrainingArtifact): Promise<TrainLease> {
+  const local = options.dataPath === undefined ? task : withDataPath(task, options.dataPath);
+  const open = options.openTask ?? (await import('./open-task.ts')).openTask;
+  const context = await open(local, model);
+  return ({ round, clientIds, settings }, parameters, signal) =>
+    trainShard(contextOfRound(context, settings), round, parameters, clientIds, signal);
 }
 
 /** Shows the server that this worker lives, as often as the training of single clients lets the event loop turn. Returns how to stop. */

@@ -100,7 +100,7 @@ export class SyntheticImages implements FederatedDataset {
   }
 }
 
-/** The hot loop: contrast · pattern + brightness + noise. */
+/** The hot loop, four pixels at a time for V8's sake: contrast · pattern + brightness + noise. */
 function paint(
   into: Float32Array,
   at: number,
@@ -112,7 +112,14 @@ function paint(
   contrast: number,
   brightness: number,
 ): void {
-  for (let i = 0; i < pixels; i++) into[at + i] = contrast * patterns[from + i] + brightness + noise[start + i];
+  let i = 0;
+  for (const last = pixels - 3; i < last; i += 4) {
+    into[at + i] = contrast * patterns[from + i] + brightness + noise[start + i];
+    into[at + i + 1] = contrast * patterns[from + i + 1] + brightness + noise[start + i + 1];
+    into[at + i + 2] = contrast * patterns[from + i + 2] + brightness + noise[start + i + 2];
+    into[at + i + 3] = contrast * patterns[from + i + 3] + brightness + noise[start + i + 3];
+  }
+  for (; i < pixels; i++) into[at + i] = contrast * patterns[from + i] + brightness + noise[start + i];
 }
 
 /** Sums of plane waves of low frequency, different in each channel, standardised per pattern. */

@@ -32,19 +32,15 @@ export function l2Norm(values: Float32Array, start = 0, end = values.length): nu
   return Math.sqrt(sumOfSquares(values, start, end));
 }
 
-/**
- * Writes `before[offset + i] − after[i]` to `into[offset + i]` for all of `after`, in float32. Four at a time: twice as fast as a plain
- * loop, in which V8 checks every bound anew.
- */
-export function subtractInto(into: Float32Array, before: Float32Array, after: Float32Array, offset: number): void {
+/** Writes `before − after` to `into`, in float32. Four at a time, which V8 runs faster than a plain loop. */
+export function subtractInto(into: Float32Array, before: Float32Array, after: Float32Array): void {
   const { length } = after;
   let i = 0;
-  let at = offset;
-  for (const last = length - 3; i < last; i += 4, at += 4) {
-    into[at] = before[at] - after[i];
-    into[at + 1] = before[at + 1] - after[i + 1];
-    into[at + 2] = before[at + 2] - after[i + 2];
-    into[at + 3] = before[at + 3] - after[i + 3];
+  for (const last = length - 3; i < last; i += 4) {
+    into[i] = before[i] - after[i];
+    into[i + 1] = before[i + 1] - after[i + 1];
+    into[i + 2] = before[i + 2] - after[i + 2];
+    into[i + 3] = before[i + 3] - after[i + 3];
   }
-  for (; i < length; i++, at++) into[at] = before[at] - after[i];
+  for (; i < length; i++) into[i] = before[i] - after[i];
 }

@@ -200,6 +200,16 @@ export class AggregationServer {
     }
   }
 
+  /** Gives up the round under way, which rejects with `reason`; later rounds may follow. */
+  abandonRound(reason: Error): void {
+    this.dispatch?.fail(reason);
+  }
+
+  /** Workers are sent the parameters again before their next lease, even in a round whose parameters they have. */
+  forgetParameters(): void {
+    for (const session of this.sessions) session.parametersRound = -1;
+  }
+
   /** What went wrong with workers since the last call; undefined when nothing did. */
   takeFaults(): FaultRecord | undefined {
     return this.faults.take();

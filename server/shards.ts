@@ -12,6 +12,8 @@ export interface ShardSettings {
 
 /** The smallest shards are this part of a worker's share of the work: the last worker is late by no more than that. */
 const SMALLEST = 1 / 32;
+/** The same for a single worker, which waits for nobody: a lost shard is all that large ones cost. */
+const SMALLEST_ALONE = 1 / 4;
 
 /**
  * Cuts a cohort into shards by expected work, to be leased in order: the largest clients first, in shards that shrink with the work that is
@@ -23,7 +25,7 @@ export function planShards(cohort: readonly number[], settings: ShardSettings): 
   const workers = Math.max(1, settings.workers);
   const clients = cohort.map((id) => ({ id, work: work(id) })).sort((a, b) => b.work - a.work || a.id - b.id);
   let left = clients.reduce((sum, client) => sum + client.work, 0);
-  const smallest = (left / workers) * SMALLEST;
+  const smallest = (left / workers) * (workers === 1 ? SMALLEST_ALONE : SMALLEST);
   const shards: number[][] = [];
   for (let next = 0; next < clients.length; ) {
     const most = Math.min(Math.max(left / (2 * workers), smallest), mostWork);

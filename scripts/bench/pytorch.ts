@@ -42,17 +42,13 @@ export class PyTorch {
     return this.ask({ prepare: workload }).then(() => undefined);
   }
 
-  /** Milliseconds of one client's local training, on the clock. */
-  async time(): Promise<number> {
-    return (await this.train()).wall;
-  }
-
   /** Milliseconds of processor time of one client's local training. */
   async processorTime(): Promise<number> {
     return (await this.train()).processor;
   }
 
-  private async train(): Promise<{ readonly wall: number; readonly processor: number }> {
+  /** Milliseconds of one client's local training, on the clock and of processor time. */
+  async train(): Promise<{ readonly wall: number; readonly processor: number }> {
     return (await this.ask({ time: true })) as { wall: number; processor: number };
   }
 

@@ -16,14 +16,17 @@ import type { RunConfig } from '../../server/run-config.ts';
 import { RunDirectory } from '../../server/run-directory.ts';
 import { RunPrivacy } from '../../server/run-privacy.ts';
 import { AggregationServer } from '../../server/service.ts';
+import { children, processorSeconds } from './processor-time.ts';
 import { cifar10Protocol, mlpProtocol, type Protocol, skewedProtocol } from './protocols.ts';
 import { PyTorch } from './pytorch.ts';
 
-/** One timed round: its record, its wall-clock seconds without evaluation, and the seconds of a PyTorch client after it, on average. */
+/** One timed round: its record, seconds without evaluation on the clock and of processor time, the same of a PyTorch client after it on average. */
 interface TimedRound {
   readonly record: RoundRecord;
   readonly wall: number;
-  readonly pytorch: number | undefined;
+  /** Of server and workers; undefined where it cannot be read. */
+  readonly processor: number | undefined;
+  readonly pytorch: { readonly wall: number; readonly processor: number } | undefined;
 }
 
 const protocols = (): Protocol[] => [
@@ -74,15 +77,29 @@ function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, r
     `  everything but local training: ${overhead.toFixed(3)} of the round${target('at most', overheadTarget)}`,
     `  workers busy: ${(busy! / (busy! + idle!)).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
   ];
-  const torch = Math.min(...rounds.map(({ pytorch = Number.NaN }) => pytorch));
-  if (!Number.isNaN(torch)) {
-    const ratios = rounds.map((round) => cost(round) / (round.pytorch ?? Number.NaN)).sort((a, b) => a - b);
-    lines.push(
-      `  in units of PyTorch's bare steps (${(1000 * torch).toFixed(3)} ms): ${(cost(fastest) / torch).toFixed(2)} of fastest, ` +
-        `${ratios[ratios.length >> 1]!.toFixed(2)} median of rounds${target('at most', costTarget)}`,
-    );
-  }
+  const ratios = (figure: (round: TimedRound) => number | undefined) =>
+    rounds.map((round) => figure(round) ?? Number.NaN).filter(Number.isFinite);
+  const compare = (what: string, values: readonly number[], goal: string) => {
+    if (values.length > 0)
+      lines.push(`  ${what}: median ${median(values).toFixed(2)}, least ${Math.min(...values).toFixed(2)}${goal}`);
+  };
+  const goal = target('at most', costTarget);
+  const unit = "a client in units of PyTorch's bare steps";
+  compare(
+    `${unit}, processor time`,
+    ratios(({ processor, pytorch, record }) => pytorch && processor && processor / record.cohort / pytorch.processor),
+    goal,
+  );
+  compare(
+    `${unit}, on the clock`,
+    ratios((round) => round.pytorch && cost(round) / round.pytorch.wall),
+    goal,
+  );
   return `${lines.join('\n')}\n`;
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }
 
 function mean(values: readonly number[]): number {
@@ -117,16 +134,21 @@ async function timeRounds(
 ): Promise<TimedRound[]> {
   await torch?.prepare(pytorch);
   const rounds: TimedRound[] = [];
-  let turn = { wall: 0, pytorch: 0 as number | undefined };
-  let since = performance.now();
+  let turn: Omit<TimedRound, 'record'> = { wall: 0, processor: undefined, pytorch: undefined };
+  const others = children();
+  const used = () => processorSeconds(children().filter((id) => !others.includes(id)));
+  let since = { clock: performance.now(), processor: used() };
   // Evaluation is the one pause between rounds: PyTorch takes its turn there.
   const evaluator = {
     async evaluate() {
-      const wall = (performance.now() - since) / 1000;
-      const times: number[] = [];
-      for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.time());
-      turn = { wall, pytorch: times.length > 0 ? mean(times) / 1000 : undefined };
-      since = performance.now();
+      const wall = (performance.now() - since.clock) / 1000;
+      const processor = (used() ?? Number.NaN) - (since.processor ?? Number.NaN);
+      const times: { wall: number; processor: number }[] = [];
+      for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.train());
+      const average = (key: 'wall' | 'processor') => mean(times.map((time) => time[key])) / 1000;
+      const pytorch = times.length > 0 ? { wall: average('wall'), processor: average('processor') } : undefined;
+      turn = { wall, processor, pytorch };
+      since = { clock: performance.now(), processor: used() };
       return { examples: 1, loss: 0 };
     },
   };

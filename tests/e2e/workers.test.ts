@@ -82,6 +82,21 @@ describeBuilt('dpfl server with dpfl worker', () => {
   );
 
   test(
+    'Ctrl-C ends a server that has no worker to wait for, and tells how to go on',
+    async () => {
+      const { server } = await listening(['tiny.yaml', '--output', 'alone'], directory);
+      const run = join('alone', 'tiny-001');
+      await untilRound(join(directory, run), 0);
+      server.kill('SIGINT');
+      const { status, stdout, stderr } = await server.ended;
+      expect(status).toBe(130);
+      // By the summary when it was between rounds, by a hint when a round was waiting.
+      expect(stdout + stderr).toMatch(/dpfl (run|server --listen 127\.0\.0\.1:0) --resume alone\/tiny-001/);
+    },
+    PATIENCE,
+  );
+
+  test(
     'a worker that is stopped by Ctrl-C leaves in peace; its shards go to the other',
     async () => {
       const { server, worker } = await listening(['tiny.yaml', '--output', 'stopped'], directory);

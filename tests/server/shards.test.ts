@@ -45,6 +45,10 @@ describe('planShards', () => {
     expect(shards.length).toBeLessThan(25);
   });
 
+  test('a single worker gets few shards, as it waits for nobody', () => {
+    expect(planShards(ids(64), { ...settings, workers: 1 }).map(({ length }) => length)).toEqual([32, 16, 16]);
+  });
+
   test.each([2, 3, 8])('%d workers are busy for 95 %% of a round of very unequal clients', (workers) => {
     const work = (id: number) => Math.exp(1.2 * standardNormal(namedStream('skew', 'size', id)));
     const cohort = ids(100 * workers);
