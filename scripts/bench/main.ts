@@ -2,6 +2,7 @@ import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
 import { benchCompile } from './compile.ts';
 import { benchMemory } from './memory.ts';
+import { benchNoise } from './noise.ts';
 import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
@@ -14,6 +15,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   round: benchRound,
   memory: benchMemory,
   accountant: benchAccountant,
+  noise: benchNoise,
   adapted: benchAdapted,
   compile: benchCompile,
   paper: benchPaper,
