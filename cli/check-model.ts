@@ -64,8 +64,8 @@ function estimateLines({ estimate, assumed }: ModelCheck): string[] {
   const mebibytes = (bytes: number) => `${significant(bytes / 2 ** 20, 3)} MiB`;
   const giga = (flop: number) => significant(flop / 1e9, 3);
   return [
-    `memory      about ${mebibytes(estimate.bytes)} per training step of ${assumed.batch} examples, ` +
-      `${mebibytes(estimate.activationBytes)} of it activations`,
+    `memory      about ${mebibytes(estimate.bytes)} for one client: parameters × 3 (weights, gradients, updated weights) and ` +
+      `${mebibytes(estimate.activationBytes)} of activations for a batch of ${assumed.batch}`,
     `compute     about ${giga(estimate.trainingFlop)} GFLOP per example for training, ${giga(estimate.forwardFlop)} forward`,
     `assumed     ${assumed.batch} examples; other open sizes ${assumed.length}`,
   ];

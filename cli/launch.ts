@@ -8,6 +8,7 @@ import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError, ProtocolError } from '../errors.ts';
 import { type Binding, bindModel } from '../graph/binding.ts';
 import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
+import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { parametersOf } from '../graph/parameters.ts';
@@ -29,6 +30,7 @@ import { RunPrivacy } from '../server/run-privacy.ts';
 import { trainSeedModel } from '../server/seed-model.ts';
 import { AggregationServer } from '../server/service.ts';
 import { simulationOf } from '../server/simulation.ts';
+import { memoryNote } from './memory-note.ts';
 import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import type { Progress } from './progress.ts';
 import type { Security } from './security.ts';
@@ -209,9 +211,10 @@ export function prepare(asked: RunConfig): Prepared {
   const fields = learned.kind === 'tensors' ? learned.fields : undefined;
   const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
   requireFit(model, binding, dataset.task, source);
+  const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: compileTraining(model, binding),
-    forward: compileForward(model, binding),
+    training: cache.artifact('training', model, binding, compileTraining),
+    forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
   const privacy = new RunPrivacy(config, layout, dataset.population);
@@ -252,6 +255,8 @@ function announce(
   progress.note(
     `population ${count(run.dataset.population)}, expected cohort ${count(expectedCohort)}, ${count(rounds)} rounds`,
   );
+  const memory = memoryNote(run.adapted.model, run.dataset, config.local.batchSize);
+  if (memory) progress.note(memory);
   const { noise } = config.privacy;
   if (asked.privacy.noise?.calibrate && noise?.multiplier !== undefined) {
     progress.note(`noise multiplier ${noise.multiplier}: the least that keeps all rounds within privacy.budget`);

@@ -25,9 +25,8 @@ export class Initialiser {
 
   private uniform(name: string, dims: readonly number[], bound: number): Tensor {
     const stream = namedStream(this.seed, `initial-weights/${name}`);
-    return float32Tensor(
-      dims,
-      Float32Array.from({ length: elementCount(dims) }, () => (2 * stream.uniform() - 1) * bound),
-    );
+    const values = new Float32Array(elementCount(dims));
+    for (let i = 0; i < values.length; i++) values[i] = (2 * stream.uniform() - 1) * bound;
+    return float32Tensor(dims, values);
   }
 }

@@ -1,7 +1,9 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchCompile } from './compile.ts';
 import { benchMemory } from './memory.ts';
 import { benchNoise } from './noise.ts';
+import { benchPaper } from './paper.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 import { benchTransport } from './transport.ts';
@@ -15,6 +17,8 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   accountant: benchAccountant,
   noise: benchNoise,
   adapted: benchAdapted,
+  compile: benchCompile,
+  paper: benchPaper,
 };
 
 const name = process.argv[2] ?? 'step';

@@ -88,27 +88,40 @@ export function resNetWorkload(batchSize = 10): Workload {
   });
 }
 
+interface TranscriptionSettings {
+  readonly count: number;
+  readonly frames: number;
+  readonly labels: number;
+  readonly filters: number;
+  readonly vocabulary: number;
+}
+
+/** A client with `count` utterances of equal length. */
+export function transcriptionClient(settings: TranscriptionSettings, seed = 1): ExampleBatch {
+  const { count, frames, labels, filters, vocabulary } = settings;
+  const stream = namedStream(1, 'bench', seed);
+  return {
+    count,
+    fields: {
+      features: floats(stream, [count, frames, filters]),
+      lengths: integers([count], () => frames),
+      targets: integers([count, labels], () => 1 + stream.integer(vocabulary - 1)),
+      target_lengths: integers([count], () => labels),
+    },
+  };
+}
+
 /** A CTC transformer of 6 blocks × 144 on 67 frames of 80 filters, without subsampling; 12 characters out of 27. */
 export function transformerWorkload(batchSize = 8): Workload {
   const settings = { filters: 80, vocabulary: 28, blocks: 6, width: 144, heads: 4, mlp: 576, stride: 1 };
   const [frames, labels] = [67, 12];
-  const stream = namedStream(1, 'bench', batchSize);
-  const count = steps * batchSize;
   return {
     title: `transformer-ctc 6 × 144, ${batchSize} × ${frames} frames`,
     objective: 'transcription',
     model: buildTransformerCtc({ kind: 'transformer-ctc', ...settings }, 1),
     batchSize,
     steps,
-    examples: {
-      count,
-      fields: {
-        features: floats(stream, [count, frames, settings.filters]),
-        lengths: integers([count], () => frames),
-        targets: integers([count, labels], () => 1 + stream.integer(settings.vocabulary - 1)),
-        target_lengths: integers([count], () => labels),
-      },
-    },
+    examples: transcriptionClient({ count: steps * batchSize, frames, labels, ...settings }, batchSize),
     pytorch: { kind: 'transformer-ctc', settings, batchSize, steps, frames, labels },
   };
 }
