@@ -3,7 +3,6 @@ import type { ExampleBatch, TensorData } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
-import { subtractInto } from '../params/vector.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
@@ -29,9 +28,8 @@ type Feeds = Readonly<Record<string, ort.Tensor>>;
 export class LocalTrainer {
   readonly layout: ParameterLayout;
   private readonly session: ort.InferenceSession;
+  /** Where the session writes, one buffer for all calls: new ones would cost page faults and collection. */
   private readonly delta: Float32Array;
-  /** Where the session writes the updated parameters, one buffer for all calls: new ones would cost page faults and collection. */
-  private readonly updated: Float32Array;
   /** Only these outputs are asked for; the others would be copied out for nobody. Figures of steps come in new tensors. */
   private readonly outputs: Readonly<Record<string, ort.Tensor | null>>;
   /** Tensors on the parameters of the last call: the clients of a round share them. */
@@ -41,12 +39,11 @@ export class LocalTrainer {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
-    this.updated = layout.allocate();
     const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
     this.outputs = Object.fromEntries<ort.Tensor | null>([
       ...layout.layers.map((layer): [string, ort.Tensor] => [
-        trainingNames.updated(layer.name),
-        new ort.Tensor('float32', layout.view(this.updated, layer), layer.shape),
+        trainingNames.delta(layer.name),
+        new ort.Tensor('float32', layout.view(this.delta, layer), layer.shape),
       ]),
       ...[trainingNames.losses, ...counted].map((name): [string, null] => [name, null]),
     ]);
@@ -99,7 +96,6 @@ export class LocalTrainer {
       throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
     });
     const seconds = (performance.now() - started) / 1000;
-    subtractInto(this.delta, parameters, this.updated);
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
     const infeasible = results[trainingNames.infeasible]?.data as Float32Array | undefined;

@@ -30,6 +30,7 @@ export type ForwardArtifact = Artifact;
 export const trainingNames = {
   layer: (name: string) => `parameters/${name}`,
   updated: (name: string) => `updated/${name}`,
+  delta: (name: string) => `delta/${name}`,
   field: (name: string) => `data/${name}`,
   order: 'batches/order',
   offsets: 'batches/offsets',
@@ -48,7 +49,7 @@ export const trainingNames = {
  * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 (example indices, batch after
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
  * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
- * Outputs: each updated layer, `losses` [steps], `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps]
+ * Outputs: each updated layer, each layer's delta (given − updated, so that no other code passes over the parameters for it), `losses` [steps], `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps]
  * (how many targets did not fit into their frames, and were skipped).
  * @throws ModelError when the model cannot be differentiated
  */
@@ -76,7 +77,10 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
     ...layers.map(({ name, shape }) => ({ name: trainingNames.updated(name), dtype: 'float32' as const, shape })),
     ...perStep.map((name) => ({ name, dtype: 'float32' as const, shape: ['steps'] })),
   ]);
-  const outputs = [...layers.map(({ name }) => trainingNames.updated(name)), ...perStep];
+  const deltas = layers.map(({ name }, i) =>
+    b.op('Sub', [carried[i]!, trainingNames.updated(name)], {}, { outputNames: [trainingNames.delta(name)] }),
+  );
+  const outputs = [...layers.map(({ name }) => trainingNames.updated(name)), ...deltas, ...perStep];
   optimise(b, outputs);
   return { onnx: exportGraph(b.build('local_training', outputs)), layers };
 }

@@ -31,16 +31,3 @@ export function sumOfMagnitudes(values: Float32Array): number {
 export function l2Norm(values: Float32Array, start = 0, end = values.length): number {
   return Math.sqrt(sumOfSquares(values, start, end));
 }
-
-/** Writes `before − after` to `into`, in float32. Four at a time, which V8 runs faster than a plain loop. */
-export function subtractInto(into: Float32Array, before: Float32Array, after: Float32Array): void {
-  const { length } = after;
-  let i = 0;
-  for (const last = length - 3; i < last; i += 4) {
-    into[i] = before[i] - after[i];
-    into[i + 1] = before[i + 1] - after[i + 1];
-    into[i + 2] = before[i + 2] - after[i + 2];
-    into[i + 3] = before[i + 3] - after[i + 3];
-  }
-  for (; i < length; i++) into[i] = before[i] - after[i];
-}

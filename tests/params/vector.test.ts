@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { l2Norm, subtractInto, sumOfSquares } from '../../params/vector.ts';
+import { l2Norm, sumOfSquares } from '../../params/vector.ts';
 
 describe('norms of parts of a vector', () => {
   test('3-4-5, for every length of the unrolled loop', () => {
@@ -30,13 +30,4 @@ describe('norms of parts of a vector', () => {
       }
     }
   });
-});
-
-test.each([0, 1, 4, 6, 11])('subtractInto writes %d differences, and nothing beyond them', (length) => {
-  const before = Float32Array.from({ length: 16 }, (_, i) => i / 3);
-  const after = Float32Array.from({ length }, (_, i) => 10 * i);
-  const into = new Float32Array(16).fill(-7);
-  subtractInto(into, before, after);
-  const expected = Array.from({ length: 16 }, (_, i) => (i < length ? Math.fround(before[i]! - after[i]!) : -7));
-  expect([...into]).toEqual(expected);
 });
