@@ -45,6 +45,9 @@ export interface LaunchOptions {
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
   readonly listen?: string;
+  /** With `listen`: an address for probes alone, and whether to offer server reflection. */
+  readonly health?: string;
+  readonly reflection?: boolean;
   /** With `listen`: how the wire is protected. Local workers get a token of their own. */
   readonly security?: Security;
   readonly progress: Progress;
@@ -149,7 +152,7 @@ function resumeHint(directory: string, listen: string | undefined): string {
 
 /** Where clients train: behind gRPC, or without any worker process right here. */
 async function openServer(
-  { config, listen, progress }: LaunchOptions,
+  { config, listen, progress, health, reflection }: LaunchOptions,
   security: Security,
   run: Prepared,
 ): Promise<AggregationServer | InProcessServer> {
@@ -160,6 +163,8 @@ async function openServer(
     listen: listen ?? '127.0.0.1:0',
     tls: security.tls,
     token: security.token,
+    healthListen: health,
+    reflection,
     runId: randomUUID(),
     task: run.task,
     model: run.training,
@@ -224,6 +229,7 @@ export function prepare(asked: RunConfig): Prepared {
   if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
+  const { weighting } = config.federation;
   const dataFingerprint = datasetFingerprint(dataset);
   const task = {
     data,
@@ -231,6 +237,7 @@ export function prepare(asked: RunConfig): Prepared {
     seed,
     local,
     clipping: settings.clipping,
+    ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
     layers: training.layers,
   };
@@ -266,7 +273,8 @@ function announce(
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
   if (listen === undefined || server instanceof InProcessServer) return;
-  const { address } = server;
+  const { address, healthAddress } = server;
+  if (healthAddress !== undefined) progress.note(`health service for probes on ${healthAddress}`);
   const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
   const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
   const ticket = token === undefined ? '' : ` --token-file ${token}`;

@@ -1,15 +1,13 @@
 import { hostname } from 'node:os';
 import { openTask } from '../client/open-task.ts';
 import { runWorker } from '../client/worker.ts';
-import { ConfigError } from '../errors.ts';
 import type { WorkerCommandOptions } from './commands/worker.ts';
+import { requireAddress } from './require-address.ts';
 import { workerSecurity } from './security.ts';
 
 /** `dpfl worker`: trains clients for a server until its run is over. One line on stderr on connecting and at the end. @throws ConfigError for a malformed address */
 export async function serveClients(options: WorkerCommandOptions): Promise<void> {
-  if (!/^.+:\d+$/.test(options.server)) {
-    throw new ConfigError(`--server '${options.server}': give it as host:port, for instance 127.0.0.1:50051`);
-  }
+  requireAddress(options.server, '--server');
   const credentials = workerSecurity(options.server, options);
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());

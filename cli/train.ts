@@ -15,6 +15,8 @@ import { summaryLines } from './summary.ts';
 /** What `dpfl server` adds to a run. */
 export interface Network extends SecurityOptions {
   readonly listen: string;
+  readonly health?: string;
+  readonly reflection?: boolean;
 }
 
 /**
@@ -52,6 +54,8 @@ export async function train(config: string | undefined, options: RunOptions, net
       source: file,
       resume: options.resume,
       listen: network?.listen,
+      health: network?.health,
+      reflection: network?.reflection,
       security,
       progress,
       signal: interruption.signal,

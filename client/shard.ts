@@ -63,6 +63,7 @@ export interface DeltaClipper {
   addTo(
     sum: Float64Array,
     delta: Float32Array,
+    weight?: number,
   ):
     | { readonly accepted: true; readonly norms: ArrayLike<number>; readonly clipped: ArrayLike<boolean | number> }
     | { readonly accepted: false };
@@ -81,6 +82,8 @@ export interface ShardContext {
   readonly noise?:
     | { addTo(sum: Float64Array, round: number, client: number): void; readonly local: boolean }
     | undefined;
+  /** Weight of a clipped delta in the sum, in [0, 1], by the client's number of examples; default 1. */
+  readonly weight?: (examples: number) => number;
   /** The parts of this context that a round's own settings replace. */
   readonly inRound?: (settings: RoundSettings) => Pick<ShardContext, 'clipper' | 'noise'>;
 }
@@ -112,7 +115,7 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper, noise } = context;
+  const { layers, dataset, clipper, noise, weight } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
   const silent = noise?.local === true;
@@ -136,7 +139,7 @@ export async function trainShard(
     seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
-    const outcome = clipper.addTo(sum, delta);
+    const outcome = clipper.addTo(sum, delta, weight?.(batch.count) ?? 1);
     seconds.clipping += (performance.now() - clipping) / 1000;
     if (!outcome.accepted && !silent) {
       rejectedNonFinite += 1;
