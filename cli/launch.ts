@@ -232,6 +232,7 @@ export function prepare(asked: RunConfig): Prepared {
   if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
+  const { weighting } = config.federation;
   const dataFingerprint = datasetFingerprint(dataset);
   const task = {
     data,
@@ -239,6 +240,7 @@ export function prepare(asked: RunConfig): Prepared {
     seed,
     local,
     clipping: settings.clipping,
+    ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
     layers: training.layers,
   };
