@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.ts';
+import { PrivacyError, ProtocolError } from '../errors.ts';
 import type { PayloadChunk } from '../proto/chunks.ts';
 import { encodeClientIds } from '../proto/client-ids.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
@@ -23,6 +23,8 @@ export interface RoundWork {
   readonly leaseTimeoutSeconds: number;
   /** How often one shard's training may come to nothing before the round is given up. */
   readonly maxAttempts: number;
+  /** Whether clients must not be asked twice, whatever became of the first attempt: each answer is a release of its own. */
+  readonly once: boolean;
   readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
   readonly faults: FaultCounts;
   /** The round ended before this worker's lease was sent: it still waits for one. */
@@ -56,6 +58,14 @@ export class RoundDispatch {
     if (!this.open) return false;
     const lease = this.book.lease(session.id, performance.now());
     if (lease === undefined) return false;
+    if (lease.attempt > 1 && this.work.once) {
+      this.fail(
+        new PrivacyError(
+          `round ${this.work.round}: the worker of shard ${lease.shard} is lost or late, and a second message of its clients, with other noise, is not accounted; resume the run, which counts this round for everybody`,
+        ),
+      );
+      return false;
+    }
     this.held.set(session, lease);
     void this.send(session, lease);
     return true;
@@ -112,6 +122,8 @@ export class RoundDispatch {
 
   /** Puts back the shards of workers that were not heard of for too long. True when there are some to lease anew. */
   suspect(isSilent: (session: WorkerSession) => boolean): boolean {
+    // Another attempt would end the round: wait for the full time-out.
+    if (this.work.once) return false;
     const silent = new Set([...this.held.keys()].filter(isSilent).map(({ id }) => id));
     const returned = this.book.suspect((worker) => silent.has(worker));
     if (returned.length > 0) this.work.faults.add('workerSilent', returned.length);

@@ -117,11 +117,20 @@ export class RunPrivacy {
     if (this.#adaptive) return { settings: { clipping, gridStep: grid.step }, limits: { clientNorm } };
     if (clientNoise === null || cohort.length === 0) return { limits: { clientNorm } };
     const { noisePlacement, noiseSource } = this.settings;
-    const steps = noisePlacement === 'shares' ? shareSteps(clientNoise.steps, cohort.length) : clientNoise.steps;
+    const local = noisePlacement === 'local';
+    const steps = local ? clientNoise.steps : shareSteps(clientNoise.steps, cohort.length);
     return {
-      settings: { clipping, gridStep: grid.step, noise: { kind: clientNoise.kind, steps, source: noiseSource } },
+      settings: { clipping, gridStep: grid.step, noise: { kind: clientNoise.kind, steps, source: noiseSource, local } },
       limits: { clientNorm, clientNoise: steps },
     };
+  }
+
+  /**
+   * Whether a round is released when its cohort trains, and not when the server adds its noise: with local noise the server itself is one of those
+   * that the guarantee is against, and has seen messages also of a round that it never finished.
+   */
+  get releasedByTraining(): boolean {
+    return this.settings.noisePlacement === 'local';
   }
 
   /** What later rounds need of earlier ones, for the checkpoint. */

@@ -156,8 +156,14 @@ class Coordinator {
     const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
     const privacy = this.#privacy;
+    const account = async () => {
+      const entry = privacy.entry(round);
+      await runDirectory.appendLedger(entry);
+      privacy.spend(entry);
+    };
     const cohort = {
       draw: () => privacy.cohort(round),
+      drawn: privacy.releasedByTraining ? account : undefined,
       terms: privacy.terms.bind(privacy),
       planner: this.#planner,
       workers: expectedWorkers,
@@ -169,9 +175,7 @@ class Coordinator {
     const training = secondsSince(started);
     const workers = server.workerCount();
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
-    const entry = this.#privacy.entry(round);
-    await runDirectory.appendLedger(entry);
-    this.#privacy.spend(entry);
+    if (!privacy.releasedByTraining) await account();
     const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
     const release = { grid: privacy.grid, mechanism, expectedCohort };
     const clippingBounds = privacy.movingBounds;

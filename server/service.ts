@@ -195,6 +195,8 @@ export class AggregationServer {
       layers: this.layout.layers.length,
       leaseTimeoutSeconds,
       maxAttempts,
+      // With a seed a shard trained again sends the same noise; else a second noisy message tells more than one.
+      once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
       onResult,
       faults: this.faults,
       onUnserved: (session) => this.offer(session),
