@@ -46,9 +46,7 @@ test('sections that are not marked do not change with what rounds measured', asy
     }),
   );
   const other = buildReport(
-    await readRunFiles(
-      writeRun(join(root, 'other'), { config: `${CONFIG}\nsimulation: {}\n`, rounds }),
-    ),
+    await readRunFiles(writeRun(join(root, 'other'), { config: `${CONFIG}\nsimulation: {}\n`, rounds })),
   );
   for (const name of COVERED as (keyof Report)[]) expect(other[name]).toEqual(report[name]);
 });
