@@ -232,6 +232,7 @@ export function prepare(asked: RunConfig): Prepared {
     local,
     clipping: settings.clipping,
     gridStep: grid.step,
+    ...(config.federation.transport === 'float32' ? {} : { transport: config.federation.transport }),
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError, ProtocolError } from '../errors.ts';
 import { localConfig } from './config.ts';
+import { parameterTransport } from './parameter-transport.ts';
 import { clippingSpec } from './round-settings.ts';
 
 const layerSpec = z.strictObject({ name: z.string(), shape: z.array(z.int().min(1)).readonly() });
@@ -16,6 +17,8 @@ export const workerTask = z.strictObject({
   clipping: clippingSpec,
   /** Step of the exact grid, a power of two. */
   gridStep: z.number().gt(0),
+  /** Format of the parameters on the wire; left out for float32. */
+  transport: parameterTransport.optional(),
   /** Layers of the parameter vector, in order. */
   layers: z.array(layerSpec).readonly(),
 });

@@ -4,9 +4,10 @@ import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { PayloadAssembler, splitPayload } from '../proto/chunks.ts';
 import { decodeClientIds } from '../proto/client-ids.ts';
-import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
+import { bytesOfFloats } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
+import { type ParameterTransport, parametersOfBytes, transportBytes } from './parameter-transport.ts';
 import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
 import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
@@ -131,7 +132,7 @@ async function work(
     const onnx = await receiveModel(connection);
     const openLeases = options.openLeases ?? ((task, model) => trainHere(options, task, model));
     const train = await openLeases(task, { onnx, layers: task.layers });
-    const parameters = new ParameterReceiver(layout.size);
+    const parameters = new ParameterReceiver(layout.size, task.transport);
     for (;;) {
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
@@ -187,11 +188,13 @@ async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
 /** Keeps the newest round's parameters, which the server sends once, before the round's first lease. */
 class ParameterReceiver {
   private readonly assembler: PayloadAssembler;
+  private readonly transport: ParameterTransport;
   private round = -1;
   private parameters: Float32Array = new Float32Array(0);
 
-  constructor(size: number) {
-    const bytes = size * Float32Array.BYTES_PER_ELEMENT;
+  constructor(size: number, transport: ParameterTransport = 'float32') {
+    this.transport = transport;
+    const bytes = size * transportBytes(transport);
     this.assembler = new PayloadAssembler('parameters', (totalBytes) => totalBytes === bytes);
   }
 
@@ -203,7 +206,7 @@ class ParameterReceiver {
       if (!parametersChunk?.chunk) throw new ProtocolError('the server sent neither parameters nor a lease');
       const bytes = this.assembler.add(parametersChunk.chunk);
       if (bytes === undefined) continue;
-      this.parameters = float32sOfBytes(bytes);
+      this.parameters = parametersOfBytes(bytes, this.transport);
       this.round = parametersChunk.round;
     }
   }

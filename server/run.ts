@@ -1,4 +1,5 @@
 import { expectedWork } from '../client/expected-work.ts';
+import { asTransported } from '../client/parameter-transport.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import type { ParameterLayout } from '../params/layout.ts';
@@ -152,7 +153,7 @@ class Coordinator {
 
   async #step(round: number): Promise<void> {
     const { config, server, layout, runDirectory, progress } = this.#options;
-    const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
+    const { expectedCohort, workers: expectedWorkers, rounds, transport } = config.federation;
     const started = performance.now();
     const privacy = this.#privacy;
     const cohort = {
@@ -162,7 +163,8 @@ class Coordinator {
       workers: expectedWorkers,
       simulation: this.#simulation,
     };
-    const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
+    const start = asTransported(this.#parameters, transport, layout, this.#scratch);
+    const trained = await trainCohort(server, this.#aggregator, cohort, round, start, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
