@@ -45,11 +45,16 @@ export interface LaunchOptions {
   readonly resume?: string;
   /** Address for workers of other machines, `host:port`; undefined: loopback only, with local workers. */
   readonly listen?: string;
+  /** With `listen`: an address for probes alone, and whether to offer server reflection. */
+  readonly health?: string;
+  readonly reflection?: boolean;
   /** With `listen`: how the wire is protected. Local workers get a token of their own. */
   readonly security?: Security;
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
+  /** Gets the server as soon as it listens. */
+  readonly onServer?: (server: AggregationServer) => void;
   /** Hears how to continue the run, as soon as it can be. */
   readonly onResumable?: (hint: string) => void;
 }
@@ -82,6 +87,7 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
   const options = { ...asked, config };
   const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
+  if (server instanceof AggregationServer) options.onServer?.(server);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
   let forgetToken = () => {};
@@ -149,7 +155,7 @@ function resumeHint(directory: string, listen: string | undefined): string {
 
 /** Where clients train: behind gRPC, or without any worker process right here. */
 async function openServer(
-  { config, listen, progress }: LaunchOptions,
+  { config, listen, progress, health, reflection }: LaunchOptions,
   security: Security,
   run: Prepared,
 ): Promise<AggregationServer | InProcessServer> {
@@ -160,6 +166,8 @@ async function openServer(
     listen: listen ?? '127.0.0.1:0',
     tls: security.tls,
     token: security.token,
+    healthListen: health,
+    reflection,
     runId: randomUUID(),
     task: run.task,
     model: run.training,
@@ -167,7 +175,7 @@ async function openServer(
     silenceSeconds: config.federation.silenceSeconds,
     waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
     log: listen === undefined ? undefined : progress.note,
-    notice: progress.note,
+    notice: (line) => progress.note(line, 'warn'),
   });
 }
 
@@ -224,6 +232,7 @@ export function prepare(asked: RunConfig): Prepared {
   if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
   const { data, seed, local } = config;
+  const { weighting } = config.federation;
   const dataFingerprint = datasetFingerprint(dataset);
   const task = {
     data,
@@ -231,6 +240,7 @@ export function prepare(asked: RunConfig): Prepared {
     seed,
     local,
     clipping: settings.clipping,
+    ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
     ...(config.federation.transport === 'float32' ? {} : { transport: config.federation.transport }),
     layers: training.layers,
@@ -267,7 +277,8 @@ function announce(
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
   if (listen === undefined || server instanceof InProcessServer) return;
-  const { address } = server;
+  const { address, healthAddress } = server;
+  if (healthAddress !== undefined) progress.note(`health service for probes on ${healthAddress}`);
   const protection = security?.tls ? ' --tls <worker certificates>' : isLoopback(address) ? '' : ' --insecure';
   const token = tokenFile ?? (security?.token === undefined ? undefined : '<file>');
   const ticket = token === undefined ? '' : ` --token-file ${token}`;

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAggregatorCommand } from './commands/aggregator.ts';
 import { addCertsCommand } from './commands/certs.ts';
+import { addHealthCommand } from './commands/health.ts';
 import { addModelCommand } from './commands/model.ts';
 import { addPrivacyCommand } from './commands/privacy.ts';
 import { addReportCommand } from './commands/report.ts';
@@ -46,6 +47,7 @@ Exit codes: 0 done, 1 a bug in dpfl (or a mismatch that dpfl verify found), 2 a 
   addServerCommand(program);
   addWorkerCommand(program);
   addAggregatorCommand(program);
+  addHealthCommand(program);
   addCertsCommand(program);
   addReportCommand(program);
   addVerifyCommand(program);

@@ -4,7 +4,7 @@ import { ConfigError } from '../errors.ts';
 import { isLoopback } from '../proto/address.ts';
 import { readTls, type TlsIdentity } from '../proto/tls.ts';
 import { newToken, TOKEN_VARIABLE, tokenIn } from '../proto/token.ts';
-import type { SecurityOptions } from './commands/security-options.ts';
+import type { SecurityOptions, TlsOptions } from './commands/security-options.ts';
 
 /** How one side of the wire protects itself. */
 export interface Security {
@@ -51,7 +51,11 @@ export function workerSecurity(server: string, options: SecurityOptions, environ
   return { tls, token };
 }
 
-function tlsOf({ tls, tlsCert, tlsKey, tlsCa }: SecurityOptions): TlsIdentity | undefined {
+/**
+ * This side's half of mutual TLS, from its options; undefined when none is given.
+ * @throws ConfigError when a file is missing or wrong
+ */
+export function tlsOf({ tls, tlsCert, tlsKey, tlsCa }: TlsOptions): TlsIdentity | undefined {
   if ([tls, tlsCert, tlsKey, tlsCa].every((path) => path === undefined)) return undefined;
   const file = (given: string | undefined, flag: string, name: string): string => {
     if (given !== undefined) return given;

@@ -19,20 +19,16 @@ export const wireOptions: ChannelOptions = {
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
 /**
- * The `Aggregation` service of `aggregation.proto`, which stands beside this file both in the sources and in `dist/`.
+ * All that `aggregation.proto` defines; it stands beside this file both in the sources and in `dist/`.
  * The options match those of `npm run generate`, so that the generated types tell the truth.
  */
-function loadAggregation(): ProtoGrpcType['dpfl']['v1']['Aggregation'] {
-  const definition = loadSync(fileURLToPath(new URL('./aggregation.proto', import.meta.url)), {
-    keepCase: false,
-    longs: Number,
-    enums: String,
-    defaults: true,
-    oneofs: true,
-  });
-  const loaded = loadPackageDefinition(definition) as unknown as ProtoGrpcType;
-  return loaded.dpfl.v1.Aggregation;
-}
+export const aggregationPackage = loadSync(fileURLToPath(new URL('./aggregation.proto', import.meta.url)), {
+  keepCase: false,
+  longs: Number,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+});
 
 /** Client constructor (`new Aggregation(address, credentials)`) and service definition (`Aggregation.service`). */
-export const Aggregation = loadAggregation();
+export const Aggregation = (loadPackageDefinition(aggregationPackage) as unknown as ProtoGrpcType).dpfl.v1.Aggregation;

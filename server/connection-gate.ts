@@ -4,6 +4,8 @@ import type { Socket } from 'node:net';
 interface Visitor {
   readonly socket: Socket;
   readonly expiry: NodeJS.Timeout;
+  /** It asked for the server's health, as probes do every few seconds: not worth a line. */
+  probe: boolean;
 }
 
 /**
@@ -30,15 +32,17 @@ export class ConnectionGate {
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     const expiry = setTimeout(() => {
       this.visitors.delete(peer);
-      this.onTurnedAway(`a connection from ${peer} was cut: no worker said Hello`);
+      if (!visitor.probe) this.onTurnedAway(`a connection from ${peer} was cut: no worker said Hello`);
       socket.destroy();
     }, this.milliseconds);
-    this.visitors.set(peer, { socket, expiry });
+    const visitor: Visitor = { socket, expiry, probe: false };
+    this.visitors.set(peer, visitor);
     this.sockets.add(socket);
     socket.once('close', () => {
       this.sockets.delete(socket);
       if (this.visitors.get(peer)?.socket !== socket) return;
       this.admitted(peer);
+      if (visitor.probe) return;
       this.onTurnedAway(
         `a connection from ${peer} ended before a worker said Hello: a probe, or a handshake that failed`,
       );
@@ -51,6 +55,12 @@ export class ConnectionGate {
   admitted(peer: string): void {
     clearTimeout(this.visitors.get(peer)?.expiry);
     this.visitors.delete(peer);
+  }
+
+  /** The connection from `peer` asks for the server's health. It has no more time than any other without a worker. */
+  probed(peer: string): void {
+    const visitor = this.visitors.get(peer);
+    if (visitor !== undefined) visitor.probe = true;
   }
 
   /** Cuts every connection. */

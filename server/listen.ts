@@ -24,6 +24,8 @@ export interface Listener {
   readonly address: string;
   /** A worker said Hello on the connection from `peer` (`address:port`). */
   admitted(peer: string): void;
+  /** The connection from `peer` is a probe's: it may end without a word in the log, in the same time as any other. */
+  probed(peer: string): void;
   /** Stops listening, and cuts every connection. */
   destroy(): void;
 }
@@ -58,6 +60,7 @@ export async function listen(server: Server, options: ListenOptions): Promise<Li
   return {
     address: `${host}:${(door.address() as { port: number }).port}`,
     admitted: (peer) => gate.admitted(peer),
+    probed: (peer) => gate.probed(peer),
     destroy: () => {
       door.close();
       server.forceShutdown();

@@ -11,10 +11,13 @@ import { Aggregation, MAX_MESSAGE_BYTES, wireOptions } from '../proto/load.ts';
 import type { TlsIdentity } from '../proto/tls.ts';
 import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
+import { Health } from './health.ts';
+import { type HealthPort, openHealthPort } from './health-port.ts';
 import { type Listener, listen } from './listen.ts';
 import { RoundDispatch } from './round-dispatch.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import type { SumStorage } from './sum-receiver.ts';
+import { WireTally } from './wire-tally.ts';
 import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
@@ -34,6 +37,10 @@ export interface AggregationOptions {
   readonly maxWorkers?: number;
   /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
   readonly helloSeconds?: number;
+  /** A second address, `host:port`, with nothing but the health service, in plaintext; by default it is on `listen` alone. */
+  readonly healthListen?: string;
+  /** Offers server reflection to whoever bears the token. Default false. */
+  readonly reflection?: boolean;
   /** Where sums on their way in are kept. */
   readonly sums?: SumStorage;
   /** Seconds after which a shard is given to another worker. Default 600. */
@@ -67,11 +74,17 @@ export class AggregationServer {
   /** Where workers connect: `host:port` with the real port. */
   readonly address: string;
   readonly admission: Admission;
+  /** Where probes connect that can show no certificate: `host:port` with the real port; undefined unless asked for. */
+  readonly healthAddress: string | undefined;
   /** What went wrong with workers since the start. */
   readonly faults = new FaultCounts();
+  /** What went over the wire since the start. */
+  readonly tally: WireTally;
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
   private readonly listener: Listener;
+  private readonly health: Health;
+  private readonly healthPort: HealthPort | undefined;
   private readonly greeting: Greeting;
   /** Streams served since the start; numbers the sessions. */
   private streams = 0;
@@ -94,21 +107,29 @@ export class AggregationServer {
    * @throws ConfigError when the address cannot be had; ModelError when the model's layers do not fit one message
    */
   static async start(options: AggregationOptions): Promise<AggregationServer> {
-    const { tls, token, maxWorkers = 1024, helloSeconds = 20, log = () => undefined } = options;
+    const { tls, token, maxWorkers = 1024, helloSeconds = 20, log = () => undefined, healthListen } = options;
     const layout = new ParameterLayout(options.task.layers);
     const greeting = greetingOf(options, layout);
     const admission = new Admission(token, maxWorkers, log);
     const server = new Server({ ...wireOptions, ...serverOptions });
     let service: AggregationServer | undefined;
     server.addService(Aggregation.service, { Work: (call: WorkerStream) => service?.serveStream(call) });
-    const listener = await listen(server, {
+    const health = new Health();
+    let listener: Listener | undefined;
+    health.addTo(server, (peer) => listener?.probed(peer));
+    if (options.reflection) {
+      const { addReflection } = await import('./reflection.ts');
+      addReflection(server, (metadata, peer) => admission.objection(metadata, peer, 0));
+    }
+    listener = await listen(server, {
       address: options.listen,
       tls,
       maxConnections: 2 * maxWorkers,
       helloSeconds,
       onTurnedAway: (line) => admission.report(line),
     });
-    service = new AggregationServer(options, layout, greeting, listener, admission);
+    const healthPort = await openPort(healthListen, health, listener);
+    service = new AggregationServer(options, layout, greeting, { listener, health, healthPort }, admission);
     return service;
   }
 
@@ -116,14 +137,18 @@ export class AggregationServer {
     options: AggregationOptions,
     layout: ParameterLayout,
     greeting: Greeting,
-    listener: Listener,
+    { listener, health, healthPort }: { listener: Listener; health: Health; healthPort: HealthPort | undefined },
     admission: Admission,
   ) {
     this.options = options;
     this.layout = layout;
     this.greeting = greeting;
+    this.tally = greeting.tally;
     this.conduct = options.conduct ?? new WorkerConduct();
     this.listener = listener;
+    this.health = health;
+    this.healthPort = healthPort;
+    this.healthAddress = healthPort?.address;
     this.admission = admission;
     this.address = listener.address;
   }
@@ -174,8 +199,11 @@ export class AggregationServer {
       layers: this.layout.layers.length,
       leaseTimeoutSeconds,
       maxAttempts,
+      // With a seed a shard trained again sends the same noise; else a second noisy message tells more than one.
+      once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
       onResult,
       faults: this.faults,
+      tally: this.tally,
       onUnserved: (session) => this.offer(session),
     });
     this.dispatch = dispatch;
@@ -229,6 +257,7 @@ export class AggregationServer {
 
   private async shutDown(reason: string): Promise<void> {
     clearTimeout(this.failureTimer);
+    this.health.set(false);
     this.fail(new ProtocolError('the aggregation server was closed'));
     const farewells = [...this.sessions].map(async (session) => {
       await session.leave(reason);
@@ -241,6 +270,7 @@ export class AggregationServer {
     });
     await Promise.race([Promise.all(farewells), bound]);
     clearTimeout(timer);
+    this.healthPort?.close();
     this.listener.destroy();
   }
 
@@ -374,6 +404,21 @@ export class AggregationServer {
   }
 }
 
+/** The port for probes, if there is to be one; the server's own is closed when that cannot be had. */
+async function openPort(
+  address: string | undefined,
+  health: Health,
+  listener: Listener,
+): Promise<HealthPort | undefined> {
+  if (address === undefined) return undefined;
+  try {
+    return await openHealthPort(address, health);
+  } catch (error) {
+    listener.destroy();
+    throw error;
+  }
+}
+
 /** Half-open connections are noticed (a worker may block its thread in a long training run, but not for ever), idle ones closed. */
 const serverOptions = {
   'grpc.keepalive_time_ms': 60_000,
@@ -398,5 +443,6 @@ function greetingOf(
     model: splitPayload(model.onnx),
     sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
     sums,
+    tally: new WireTally(),
   };
 }
