@@ -7,6 +7,7 @@ import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { ClientNoise } from '../privacy/client-noise.ts';
 import { Clipper } from '../privacy/clipping.ts';
+import { clientWeight } from '../privacy/weighting.ts';
 import type { ShardContext } from './shard.ts';
 import type { WorkerTask } from './task.ts';
 import { LocalTrainer } from './trainer.ts';
@@ -33,6 +34,7 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
     dataset,
     trainer: await LocalTrainer.create(model),
     clipper: new Clipper(layout, task.clipping, new ExactGrid(task.gridStep)),
+    weight: (examples) => clientWeight(task.weighting, examples),
     inRound: ({ clipping, gridStep, noise }) => ({
       clipper: new Clipper(layout, clipping, new ExactGrid(gridStep)),
       noise: noise && new ClientNoise(noise, task.seed),

@@ -19,6 +19,8 @@ export const roundSettings = z.strictObject({
       kind: z.enum(['gaussian', 'discreteGaussian', 'laplace']),
       steps: z.number().gt(0),
       source: z.enum(['seeded', 'cryptographic']),
+      /** Whether it has to hide the client from the server too: nothing else of the client may then be told. */
+      local: z.boolean(),
     })
     .optional(),
 });

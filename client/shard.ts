@@ -20,6 +20,9 @@ export interface ShardSeconds {
  * What one shard of a cohort adds to the round. Sums run over the clients whose delta was accepted. Figures of clients are
  * rounded to multiples of 2^-30 before they are added, so that their sums, too, are exact (below 2^23) and do not depend on
  * how the cohort is cut into shards.
+ *
+ * With local noise the guarantee is against whoever reads this, too. The noisy sum is then all that it says: every client counts as
+ * contributed, one whose delta is not finite with a delta of zero; losses and norms are NaN, counts of what is in the data 0.
  */
 export interface ShardResult {
   /** The clipped deltas' exact sum: grid integers, one per parameter. */
@@ -60,6 +63,7 @@ export interface DeltaClipper {
   addTo(
     sum: Float64Array,
     delta: Float32Array,
+    weight?: number,
   ):
     | { readonly accepted: true; readonly norms: ArrayLike<number>; readonly clipped: ArrayLike<boolean | number> }
     | { readonly accepted: false };
@@ -75,7 +79,11 @@ export interface ShardContext {
   readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
   /** Noise of the clients' own, added to every accepted delta. */
-  readonly noise?: { addTo(sum: Float64Array, round: number, client: number): void } | undefined;
+  readonly noise?:
+    | { addTo(sum: Float64Array, round: number, client: number): void; readonly local: boolean }
+    | undefined;
+  /** Weight of a clipped delta in the sum, in [0, 1], by the client's number of examples; default 1. */
+  readonly weight?: (examples: number) => number;
   /** The parts of this context that a round's own settings replace. */
   readonly inRound?: (settings: RoundSettings) => Pick<ShardContext, 'clipper' | 'noise'>;
 }
@@ -107,14 +115,15 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper, noise } = context;
+  const { layers, dataset, clipper, noise, weight } = context;
   const started = performance.now();
   const sum = new Float64Array(parameters.length);
-  const deltaNormSums = new Float64Array(layers);
+  const silent = noise?.local === true;
+  const deltaNormSums = new Float64Array(layers).fill(silent ? Number.NaN : 0);
   const clippedCounts = new Float64Array(layers);
   let contributed = 0;
   let rejectedNonFinite = 0;
-  let lossSum = 0;
+  let lossSum = silent ? Number.NaN : 0;
   let examples = 0;
   let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
@@ -130,14 +139,15 @@ export async function trainShard(
     seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
-    const outcome = clipper.addTo(sum, delta);
+    const outcome = clipper.addTo(sum, delta, weight?.(batch.count) ?? 1);
     seconds.clipping += (performance.now() - clipping) / 1000;
-    if (!outcome.accepted) {
+    if (!outcome.accepted && !silent) {
       rejectedNonFinite += 1;
       continue;
     }
     noise?.addTo(sum, round, id);
     contributed += 1;
+    if (silent || !outcome.accepted) continue;
     lossSum += onGrid(loss);
     examples += batch.count;
     infeasibleTargets += infeasible;

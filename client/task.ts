@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError, ProtocolError } from '../errors.ts';
+import { weightingConfig } from '../privacy/weighting.ts';
 import { localConfig } from './config.ts';
 import { clippingSpec } from './round-settings.ts';
 
@@ -14,6 +15,8 @@ export const workerTask = z.strictObject({
   seed: z.union([z.int(), z.string()]),
   local: localConfig,
   clipping: clippingSpec,
+  /** How much a client counts; all the same when absent. */
+  weighting: weightingConfig.optional(),
   /** Step of the exact grid, a power of two. */
   gridStep: z.number().gt(0),
   /** Layers of the parameter vector, in order. */

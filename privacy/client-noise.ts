@@ -8,14 +8,18 @@ export interface ClientNoiseSpec {
   /** Scale in grid steps. */
   readonly steps: number;
   readonly source: NoiseSource;
+  /** Whether it has to hide the client from the server too. */
+  readonly local: boolean;
 }
 
 /** Adds a client's own noise. With a seed it follows from (seed, round, client): a shard trained again gives the same bits. */
 export class ClientNoise {
+  readonly local: boolean;
   readonly #add: AddNoise;
   readonly #stream: (round: number, client: number) => RandomStream;
 
-  constructor({ kind, steps, source }: ClientNoiseSpec, seed: number | string) {
+  constructor({ kind, steps, source, local }: ClientNoiseSpec, seed: number | string) {
+    this.local = local;
     this.#add = coordinateNoise(kind, steps);
     const secure = source === 'cryptographic' ? secureStream() : null;
     this.#stream = (round, client) => secure ?? namedStream(seed, 'client-noise', round, client);

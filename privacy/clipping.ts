@@ -102,8 +102,10 @@ export class Clipper {
    * A delta with a NaN or infinite element is rejected (as is, with mode `none`, one beyond the bound) and `sum` is untouched.
    * @throws PrivacyError when a length is not that of the layout
    */
-  addTo(sum: Float64Array, delta: Float32Array): ClipOutcome {
+  addTo(sum: Float64Array, delta: Float32Array, weight = 1): ClipOutcome {
     const { layers, size } = this.#layout;
+    if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
+    const perUnit = weight * this.#perUnit;
     if (delta.length !== size || sum.length !== size) {
       throw new PrivacyError(
         `clipping: the layout has ${size} parameters, but delta has ${delta.length} and sum ${sum.length}`,
@@ -123,18 +125,18 @@ export class Clipper {
     const clipped = new Uint8Array(layers.length);
     if (this.spec.mode === 'none') {
       if (Math.sqrt(total) > this.spec.bound && exceeds(delta, this.spec.bound)) return REJECTED;
-      addTruncated(sum, delta, 0, size, this.#perUnit);
+      addTruncated(sum, delta, 0, size, perUnit);
     } else if (this.spec.mode === 'global' || this.spec.mode === 'l1') {
       const norm = this.spec.mode === 'l1' ? sumOfMagnitudes(delta) : Math.sqrt(total);
       const scale = scaleTo(this.#limits[0], norm);
       if (scale < 1) clipped.fill(1);
-      addTruncated(sum, delta, 0, size, scale * this.#perUnit);
+      addTruncated(sum, delta, 0, size, scale * perUnit);
     } else {
       for (let h = 0; h < layers.length; h++) {
         const { offset, size: length } = layers[h];
         const scale = scaleTo(this.#limits[h], norms[h]);
         if (scale < 1) clipped[h] = 1;
-        addTruncated(sum, delta, offset, offset + length, scale * this.#perUnit);
+        addTruncated(sum, delta, offset, offset + length, scale * perUnit);
       }
     }
     return { accepted: true, norms, clipped };

@@ -8,6 +8,7 @@ import { cyclicParticipation } from './cyclic-sampling.ts';
 import {
   ADD_OR_REMOVE,
   type Adjacency,
+  fixedSizeSampled,
   gaussian,
   laplace,
   type MatrixMechanism,
@@ -19,6 +20,7 @@ import {
   type TreeAggregation,
   treeAggregation,
 } from './events.ts';
+import { fixedCohort } from './fixed-size-sampling.ts';
 import { adaptiveClipping, mechanismProblems, noiseGroup } from './mechanism-config.ts';
 import type { NoiseSource } from './noise.ts';
 import type { NoiseGroup } from './noise-groups.ts';
@@ -169,6 +171,20 @@ export type PrivacyConfig = z.infer<typeof privacyConfig>;
 export type MechanismKind = PrivacyConfig['mechanism'];
 export type NoisePlacement = PrivacyConfig['noisePlacement'];
 
+/** How cohorts are drawn; what is released, and so epsilon, depends on it. */
+export type CohortSampling = 'poisson' | 'fixedSize' | 'cyclic';
+
+/** What the privacy section must know of the rest of a run. */
+export interface RunScale {
+  readonly expectedCohort: number;
+  readonly population: number;
+  /** What over-selection makes of the expected cohort; default: the same. */
+  readonly sampledCohort?: number;
+  readonly rounds?: number | undefined;
+  /** Default: poisson. */
+  readonly sampling?: CohortSampling | undefined;
+}
+
 /** Everything that privacy means in one run, in every unit that code and reports need. */
 export interface ResolvedPrivacy {
   readonly clipping: ClippingSpec;
@@ -177,6 +193,7 @@ export interface ResolvedPrivacy {
   readonly noisePlacement: NoisePlacement;
   /** Neighbouring data sets that the guarantee is about. */
   readonly adjacency: Adjacency;
+  readonly sampling: CohortSampling;
   readonly population: number;
   readonly expectedCohort: number;
   /** Clients that a round is expected to sample: S, or more with over-selection. */
@@ -211,23 +228,17 @@ export interface ResolvedPrivacy {
  * cohort S: it decides the sampling rate, while noise and divisor go by S.
  * @throws PrivacyError when the sampling rate exceeds 1, or the noise multiplier is not finite
  */
-export function resolvePrivacy(
-  config: PrivacyConfig,
-  scale: {
-    readonly expectedCohort: number;
-    readonly population: number;
-    readonly sampledCohort?: number;
-    readonly rounds?: number | undefined;
-  },
-): ResolvedPrivacy {
-  const { expectedCohort, population, sampledCohort = expectedCohort } = scale;
+export function resolvePrivacy(config: PrivacyConfig, scale: RunScale): ResolvedPrivacy {
+  const { expectedCohort, population, sampledCohort = expectedCohort, sampling = 'poisson' } = scale;
   const rate = samplingRate(sampledCohort, population);
+  if (sampling === 'fixedSize') fixedCohort(sampledCohort, population);
   const common = {
     clipping: { mode: config.clipping.mode, bound: config.clipping.bound },
     mechanism: config.mechanism,
     noiseSource: config.noiseSource,
     noisePlacement: config.noisePlacement,
-    adjacency: adjacencyOf(config),
+    adjacency: adjacencyOf(config, sampling),
+    sampling,
     population,
     expectedCohort,
     sampledCohort,
@@ -271,7 +282,7 @@ export function resolvePrivacy(
     standardDeviation:
       noise.noiseMultiplier * config.clipping.bound * (config.mechanism === 'laplace' ? Math.SQRT2 : 1),
     correlated: correlatedNoise(config, noise.noiseMultiplier, scale),
-    roundEvent: roundEvent(config, rate, noise, scale),
+    roundEvent: roundEvent(config, { sampling, population, sampledCohort, samplingRate: rate }, noise, scale),
     warnings,
   };
 }
@@ -282,8 +293,8 @@ function adaptiveSettings(clipping: PrivacyConfig['clipping'], expectedCohort: n
   return { countNoise: expectedCohort / 20, ...clipping.adaptive };
 }
 
-function adjacencyOf({ mechanism, noisePlacement }: PrivacyConfig): Adjacency {
-  if (noisePlacement === 'local') return 'replace-one-user';
+function adjacencyOf({ mechanism, noisePlacement }: PrivacyConfig, sampling: CohortSampling): Adjacency {
+  if (noisePlacement === 'local' || sampling === 'fixedSize') return 'replace-one-user';
   return isCorrelated(mechanism) ? 'zero-out-one-user' : ADD_OR_REMOVE;
 }
 
@@ -299,7 +310,7 @@ export function isCorrelated(mechanism: MechanismKind): mechanism is 'treeAggreg
 function correlatedNoise(
   { mechanism, bands = 1 }: PrivacyConfig,
   noiseMultiplier: number,
-  { expectedCohort, population, sampledCohort = expectedCohort, rounds }: Parameters<typeof resolvePrivacy>[1],
+  { expectedCohort, population, sampledCohort = expectedCohort, rounds }: RunScale,
 ): TreeAggregation | MatrixMechanism | null {
   if (!isCorrelated(mechanism)) return null;
   if (rounds === undefined) throw new PrivacyError(`mechanism ${mechanism} is accounted for a number of rounds`);
@@ -319,14 +330,29 @@ function correlatedNoise(
 
 function roundEvent(
   config: PrivacyConfig,
-  rate: number,
+  cohort: SampledCohort,
   { noiseMultiplier, sigmaClient }: NoiseConventions,
-  scale: Parameters<typeof resolvePrivacy>[1],
+  scale: RunScale,
 ): PrivacyEvent {
   const correlated = correlatedNoise(config, noiseMultiplier, scale);
   if (correlated !== null) return mechanismStep(correlated, 1);
   const { mechanism, noisePlacement } = config;
   // Whoever takes part in a local release is known: nothing is gained by sampling.
   if (noisePlacement === 'local') return gaussian(sigmaClient);
-  return poissonSampled(rate, mechanism === 'laplace' ? laplace(noiseMultiplier) : gaussian(noiseMultiplier));
+  return onCohort(cohort, mechanism === 'laplace' ? laplace(noiseMultiplier) : gaussian(noiseMultiplier));
+}
+
+type SampledCohort = Pick<ResolvedPrivacy, 'sampling' | 'population' | 'sampledCohort' | 'samplingRate'>;
+
+/** The event of a mechanism on a cohort that is drawn at random, as it is really drawn. */
+export function onCohort(cohort: SampledCohort, event: PrivacyEvent): PrivacyEvent {
+  const { sampling, population, sampledCohort, samplingRate: rate } = cohort;
+  switch (sampling) {
+    case 'poisson':
+      return poissonSampled(rate, event);
+    case 'fixedSize':
+      return fixedSizeSampled(sampledCohort, population, event);
+    case 'cyclic':
+      throw new PrivacyError('cyclic cohorts are no random sample; choose mechanism bandedMatrix or treeAggregation');
+  }
 }

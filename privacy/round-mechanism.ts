@@ -4,8 +4,8 @@ import type { ParameterLayout } from '../params/layout.ts';
 import { type AdaptiveClipping, splitBudget } from './adaptive-clipping.ts';
 import { BandedNoise, bandedSquareRoot } from './banded-noise.ts';
 import type { ClippingSpec } from './clipping.ts';
-import { isCorrelated, type ResolvedPrivacy } from './config.ts';
-import { composed, discreteGaussian, gaussian, mechanismStep, type PrivacyEvent, poissonSampled } from './events.ts';
+import { isCorrelated, onCohort, type ResolvedPrivacy } from './config.ts';
+import { composed, discreteGaussian, gaussian, mechanismStep, type PrivacyEvent } from './events.ts';
 import { IndependentNoise, type NoiseKind, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
 import { poissonCohortLimit } from './sampling.ts';
@@ -55,7 +55,7 @@ export function roundMechanism(
  * @throws PrivacyError when the counts leave no budget
  */
 export function withBounds(settings: ResolvedPrivacy, adaptive: AdaptiveClipping): ResolvedPrivacy {
-  const { noiseMultiplier, samplingRate } = settings;
+  const { noiseMultiplier } = settings;
   if (noiseMultiplier === null || settings.adaptive === undefined) return settings;
   const split = splitBudget(noiseMultiplier, settings.adaptive.countNoise, adaptive.bounds.length);
   const clipping = adaptive.spec;
@@ -64,7 +64,7 @@ export function withBounds(settings: ResolvedPrivacy, adaptive: AdaptiveClipping
     clipping,
     noiseMultiplier: split.deltas,
     standardDeviation: split.deltas * clipping.bound,
-    roundEvent: poissonSampled(samplingRate, composed([gaussian(split.deltas), gaussian(split.counts)])),
+    roundEvent: onCohort(settings, composed([gaussian(split.deltas), gaussian(split.counts)])),
   };
 }
 
@@ -76,7 +76,7 @@ function equalNoise(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noisePlacement, sigmaClient, samplingRate, roundEvent } = settings;
+  const { clipping, noisePlacement, sigmaClient, roundEvent } = settings;
   const scale = noiseMultiplier * clipping.bound;
   const local = noisePlacement === 'local';
   const clientScale = local ? (sigmaClient ?? 0) * clipping.bound : scale;
@@ -87,7 +87,7 @@ function equalNoise(
   if (kind !== 'discreteGaussian') return { clipping, grid, noise, event: () => roundEvent, clientNoise };
   // On the grid the exact numbers are known: those of the integers that are released.
   const exact = discreteGaussian(clientScale * grid.perUnit, clipping.bound * grid.perUnit, layout.size);
-  const event = local ? exact : poissonSampled(samplingRate, exact);
+  const event = local ? exact : onCohort(settings, exact);
   return { clipping, grid, noise, event: () => event, clientNoise };
 }
 
@@ -115,7 +115,7 @@ function groupedNoise(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noiseGroups = [], samplingRate } = settings;
+  const { clipping, noiseGroups = [] } = settings;
   const groups = allocateNoise(layout, clipping, noiseMultiplier, noiseGroups);
   // The largest noise decides: a standard deviation of up to 2^31 steps, so that draws reach every grid point.
   const grid = gridFor(settings, Math.max(...groups.map((group) => group.standardDeviation)));
@@ -124,7 +124,7 @@ function groupedNoise(
   );
   const parts = groups.map((group) => gaussian(group.standardDeviation / group.sensitivity));
   // Under global clipping the parts are not independent budgets: the delta may be in any of them, but is in all of them once.
-  const event = poissonSampled(samplingRate, clipping.mode === 'global' ? gaussian(noiseMultiplier) : composed(parts));
+  const event = onCohort(settings, clipping.mode === 'global' ? gaussian(noiseMultiplier) : composed(parts));
   const noise = new IndependentNoise('gaussian', layout, grid, scales, streams);
   return { clipping, grid, noise, event: () => event, clientNoise: null };
 }

@@ -173,6 +173,14 @@ function samplingRows(sampling: PrivacySection['sampling']): [string, string][] 
       ],
     ];
   }
+  if (sampling.kind === 'fixedSize') {
+    return [
+      [
+        'sampling',
+        `exactly ${formatCount(sampling.cohort)} of ${users} without replacement (${expected}); accounted for replacing one user, which moves the sum by 2·C; ${divisor}`,
+      ],
+    ];
+  }
   if (sampling.kind === 'cyclic') {
     return [
       [

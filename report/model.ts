@@ -88,6 +88,8 @@ export function buildReport({ config, manifest, rounds, ledger, auditScores }: R
     population,
     expectedCohort,
     sampledCohort: sampledCohort(config),
+    sampling: config.federation.sampling,
+    weighting: config.federation.weighting,
     simulated: config.simulation !== undefined,
     seedModel: config.seedModel !== undefined,
     startedFromFile: config.model.kind === 'onnx',

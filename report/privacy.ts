@@ -1,7 +1,13 @@
 import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
 import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
-import { type NoisePlacement, type PrivacyConfig, type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
+import {
+  type CohortSampling,
+  type NoisePlacement,
+  type PrivacyConfig,
+  type ResolvedPrivacy,
+  resolvePrivacy,
+} from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
 import { type Adjacency, mechanismStep, type PrivacyEvent } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
@@ -9,6 +15,7 @@ import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
+import type { Weighting } from '../privacy/weighting.ts';
 import { significant } from './format.ts';
 import { type RoundNoise, roundNoise, sameNoise } from './round-noise.ts';
 
@@ -74,6 +81,13 @@ export type SamplingSection =
       readonly expectedCohort: number;
     }
   | {
+      /** Exactly `cohort` users without replacement: the guarantee is for replacing one user. */
+      readonly kind: 'fixedSize';
+      readonly cohort: number;
+      readonly population: number;
+      readonly expectedCohort: number;
+    }
+  | {
       /** Cohorts of fixed size from a circular order; the guarantee is for noise that rounds share. */
       readonly kind: 'cyclic';
       /** Rounds between two participations of a user, at least. */
@@ -98,6 +112,10 @@ export interface PrivacyRecord {
   readonly expectedCohort: number;
   /** What over-selection makes of it; default: the expected cohort. */
   readonly sampledCohort?: number;
+  /** How cohorts are drawn; default: poisson. */
+  readonly sampling?: CohortSampling;
+  /** How much clients count; default: all the same. */
+  readonly weighting?: Weighting | undefined;
   /** Whether sampled clients could drop out, on simulated devices. */
   readonly simulated?: boolean;
   readonly seedModel: boolean;
@@ -127,7 +145,7 @@ export function privacySection(
   if (settings.mechanism === 'none')
     return without('privacy.mechanism is none: client deltas were summed without noise.');
   const steps = ledger.map(({ event }) => roundNoise(event));
-  if (steps.includes(null)) return without('The ledger has steps that are not noise on a Poisson sample.');
+  if (steps.includes(null)) return without('The ledger has steps that are not noise on a random cohort.');
   const statement = accountant.epsilon(ledger, settings.delta, settings.adjacency);
   const { epsilon, epsilonLower, order, conversion, accountant: name, fallback } = statement;
   if (!Number.isFinite(epsilon)) return without('The noise is too small for any finite epsilon.');
@@ -156,11 +174,13 @@ export function privacySection(
           epsilonPerParticipation: accountant.epsilon(settings.roundEvent, settings.delta, settings.adjacency).epsilon,
           ...cohorts,
         }
-      : { kind: 'poisson', rate: shown.rate, ...cohorts };
+      : settings.sampling === 'fixedSize'
+        ? { kind: 'fixedSize', cohort: settings.sampledCohort, ...cohorts }
+        : { kind: 'poisson', rate: shown.rate, ...cohorts };
   return {
     guaranteed: true,
     mechanism: settings.mechanism,
-    adjacency: settings.adjacency,
+    adjacency: ledger[0]?.adjacency ?? settings.adjacency,
     epsilon,
     epsilonLower,
     delta: settings.delta,
@@ -191,9 +211,10 @@ export function privacySection(
       ...ledgerCaveats(ledger, uniform, shown, settings),
       ...settings.warnings.map(sentence),
       ...protectionCaveat(epsilon),
-      noiseSourceCaveat(settings.noiseSource),
+      noiseSourceCaveat(settings),
       PLACEMENT_CAVEATS[settings.noisePlacement],
       startCaveat(record),
+      ...weightingCaveat(record),
       ...(record.simulated ? dropoutCaveats(record) : []),
       ...(record.userMeaning === undefined ? [] : [sentence(record.userMeaning)]),
       'Hyper-parameter tuning is not accounted: every further run on the same users adds to their privacy loss.',
@@ -331,9 +352,19 @@ function startCaveat({ seedModel, startedFromFile }: PrivacyRecord): string {
     : 'Training started from random weights; no other data entered it.';
 }
 
-function noiseSourceCaveat(source: NoiseSource): string {
-  return source === 'seeded'
-    ? 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.'
+function weightingCaveat({ weighting }: PrivacyRecord): string[] {
+  if (weighting === undefined || weighting.kind === 'uniform') return [];
+  return [
+    `A clipped delta counts min(n, ${weighting.maxWeight}) / ${weighting.maxWeight}, n being the client's number of examples: at most 1, so the clipping bound and the noise are those of equal weights. The sum is divided by S, not by the weights, which depend on who takes part.`,
+  ];
+}
+
+function noiseSourceCaveat({ noiseSource, sampling }: Pick<ResolvedPrivacy, 'noiseSource' | 'sampling'>): string {
+  if (noiseSource === 'seeded') {
+    return 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.';
+  }
+  return sampling === 'cyclic'
+    ? 'Noise came from the cryptographic generator of the operating system; nobody can repeat the run or take the noise off. What later rounds need of it is in the checkpoints: delete them before anything but the model is handed on. Cohorts follow from the seed in config.yaml and are no secret; epsilon gains nothing from them.'
     : 'Noise and cohorts came from the cryptographic generator of the operating system and were not kept: nobody can repeat the run, take the noise off, or tell from the seed who took part.';
 }
 

@@ -17,6 +17,7 @@ export interface RoundNoise {
 /** The noise of a round; null for events that no run of dpfl writes. */
 export function roundNoise(event: PrivacyEvent): RoundNoise | null {
   if (event.kind === 'poissonSampled') return noiseOf(event.event, event.samplingRate);
+  if (event.kind === 'fixedSizeSampled') return noiseOf(event.event, event.cohort / event.population);
   if (event.kind === 'selfComposed') {
     const noise = noiseOf(event.event, 1);
     return noise && { ...noise, participations: event.count };

@@ -1,3 +1,4 @@
+import { escapeMarkup } from './escape.ts';
 import { significant } from './format.ts';
 
 /** One axis. */
@@ -121,8 +122,7 @@ function rule(x1: number, y1: number, x2: number, y2: number): string {
 }
 
 function text(x: number, y: number, words: string, attributes = ''): string {
-  const escaped = words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escaped}</text>`;
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escapeMarkup(words)}</text>`;
 }
 
 function round(value: number): number {

@@ -3,6 +3,7 @@ import type { LedgerEntry } from '../privacy/ledger.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
 import type { RoundRecord } from '../server/records.ts';
+import { runScale } from '../server/run-config.ts';
 import { type Finding, firstDifference, mismatch, ok } from './finding.ts';
 import { formatEpsilon, significant } from './format.ts';
 import { buildReport } from './model.ts';
@@ -58,8 +59,7 @@ export function verifyLedger(
 
 /** Epsilon of every record that states one, computed anew from the lines of the ledger up to it. */
 export function verifyEpsilon({ config, manifest, ledger }: RunFiles, records: readonly RoundRecord[]): Finding[] {
-  const { expectedCohort, rounds } = config.federation;
-  const settings = resolvePrivacy(config.privacy, { expectedCohort, population: manifest.population, rounds });
+  const settings = resolvePrivacy(config.privacy, runScale(config, manifest.population));
   const { mechanism, delta } = settings;
   if (mechanism === 'none') {
     const wrong = records.findIndex(({ epsilon }) => epsilon !== null);

@@ -1,9 +1,9 @@
 import { ConfigError } from '../errors.ts';
 import { calibrateNoiseMultiplier } from '../privacy/calibration.ts';
-import { resolvePrivacy } from '../privacy/config.ts';
-import { discreteGaussian, type PrivacyEvent, poissonSampled } from '../privacy/events.ts';
+import { onCohort, resolvePrivacy } from '../privacy/config.ts';
+import { discreteGaussian, type PrivacyEvent } from '../privacy/events.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
-import { type RunConfig, sampledCohort } from './run-config.ts';
+import { type RunConfig, runScale } from './run-config.ts';
 
 /**
  * The configuration with the least noise that keeps all its rounds within `privacy.budget`, where it asks for that; else as it is. The answer
@@ -15,12 +15,12 @@ export function calibratedConfig(config: RunConfig, population: number): RunConf
   const { budget, noise } = privacy;
   if (noise?.calibrate === undefined) return config;
   if (budget === undefined) throw new ConfigError('privacy.noise: calibrate needs privacy.budget');
-  const scale = { expectedCohort: federation.expectedCohort, population, sampledCohort: sampledCohort(config) };
+  const scale = runScale(config, population);
   const roundEvent = (multiplier: number): PrivacyEvent => {
     const settings = resolvePrivacy({ ...privacy, noise: { multiplier } }, scale);
     // The ledger of such a run has the integers of the grid; relative to each other they are these.
     return settings.mechanism === 'discreteGaussian'
-      ? poissonSampled(settings.samplingRate, discreteGaussian(multiplier, 1, 1))
+      ? onCohort(settings, discreteGaussian(multiplier, 1, 1))
       : settings.roundEvent;
   };
   const { adjacency, samplingRate } = resolvePrivacy({ ...privacy, noise: { multiplier: 1 } }, scale);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { weightingConfig } from '../privacy/weighting.ts';
 
 /** How the central learning rate changes with the central step t = 1, 2, … */
 export const scheduleConfig = z.discriminatedUnion('kind', [
@@ -61,11 +62,14 @@ export const federationConfig = z.strictObject({
     .gt(0)
     .describe('Expected cohort size S: each of the K users joins a round independently with probability q = S / K.'),
   sampling: z
-    .enum(['poisson', 'cyclic'])
+    .enum(['poisson', 'fixedSize', 'cyclic'])
     .default('poisson')
     .describe(
-      'How cohorts are drawn. cyclic: exactly S users from a shuffled circular order, so that nobody takes part again before K / S rounds; for mechanisms treeAggregation and bandedMatrix.',
+      'How cohorts are drawn. poisson: every user independently; fixedSize: exactly S users without replacement, accounted by RDP for replacing one user, which costs far more; cyclic: exactly S users from a shuffled circular order, so that nobody takes part again before K / S rounds; for mechanisms treeAggregation and bandedMatrix.',
     ),
+  weighting: weightingConfig
+    .optional()
+    .describe('How much a client counts; left out, all the same. The sum is divided by S whatever the weights are.'),
   shardSize: z
     .int()
     .min(1)
@@ -98,6 +102,8 @@ export const federationConfig = z.strictObject({
     .default(3600)
     .describe('Seconds that a run waits while no worker is connected, before it ends with an error.'),
 });
+
+export type FederationConfig = z.infer<typeof federationConfig>;
 
 /** When and how the model is measured on held-out examples. */
 export const evaluationConfig = z.strictObject({

@@ -24,17 +24,19 @@ export function signalToNoise(
   );
 }
 
-/** The per-layer figures of one round; means over contributing clients, 0 when there were none. */
+/** The per-layer figures of one round; means over contributing clients, 0 when there were none, null where clients do not tell (local noise). */
 export function layerStatistics(
   layout: ParameterLayout,
   totals: Pick<RoundTotals, 'contributed' | 'deltaNormSums' | 'clippedCounts'>,
   ratios: readonly (number | null)[],
 ): LayerStatistics {
   const clients = Math.max(totals.contributed, 1);
+  const norms = totals.deltaNormSums;
+  const told = (figure: number, layer: number) => (Number.isNaN(norms[layer]) ? null : figure / clients);
   return {
     names: layout.layers.map(({ name }) => name),
-    deltaNorms: Array.from(totals.deltaNormSums, (sum) => sum / clients),
-    clippedFraction: Array.from(totals.clippedCounts, (count) => count / clients),
+    deltaNorms: Array.from(norms, told),
+    clippedFraction: Array.from(totals.clippedCounts, told),
     signalToNoise: [...ratios],
   };
 }

@@ -19,10 +19,10 @@ export interface EvaluationRecord {
 /** Per-layer figures of one round; arrays follow the layout's order of layers. */
 export interface LayerStatistics {
   readonly names: readonly string[];
-  /** Mean over clients of the norm of each layer's delta, before clipping. Not covered by differential privacy. */
-  readonly deltaNorms: readonly number[];
-  /** Fraction of clients whose layer was clipped. Not covered by differential privacy. */
-  readonly clippedFraction: readonly number[];
+  /** Mean over clients of the norm of each layer's delta, before clipping; null with local noise. Not covered by differential privacy. */
+  readonly deltaNorms: readonly (number | null)[];
+  /** Fraction of clients whose layer was clipped; null with local noise. Not covered by differential privacy. */
+  readonly clippedFraction: readonly (number | null)[];
   /** Norm of the exact (noiseless) average over the expected norm of the noise on it; null without noise. Not private. */
   readonly signalToNoise: readonly (number | null)[];
 }
@@ -38,7 +38,7 @@ export interface RoundRecord {
   readonly rejectedNonFinite: number;
   /** CTC: how often a local step met a target that does not fit into its frames, and skipped it; absent when never. Not private. */
   readonly infeasibleTargets?: number;
-  /** Mean local training loss over contributing clients (null for an empty cohort). Not private. */
+  /** Mean local training loss over contributing clients (null for an empty cohort, and with local noise). Not private. */
   readonly trainLoss: number | null;
   readonly learningRate: number;
   /** Norm of the pseudo-gradient after noise and division. */
@@ -58,6 +58,8 @@ export interface RoundRecord {
   /** What became of the sampled clients on simulated devices; only with a `simulation` section. Not private. */
   readonly simulation?: SimulationRecord;
   readonly seconds: RoundSeconds;
+  /** Fields, here or in other records of the run, that no noise was added to: differential privacy does not cover them. Absent in runs of earlier versions. */
+  readonly notCovered?: readonly string[];
 }
 
 /** Wall-clock seconds of a round. The only part of a record that is not the same when a run is repeated. */

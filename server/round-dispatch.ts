@@ -1,10 +1,11 @@
-import { ProtocolError } from '../errors.ts';
+import { PrivacyError, ProtocolError } from '../errors.ts';
 import type { PayloadChunk } from '../proto/chunks.ts';
 import { encodeClientIds } from '../proto/client-ids.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
 import { type FaultCounts, RejectedMessage, type Rejection } from './faults.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { type DeliveredShard, shardResultOf } from './shard-result.ts';
+import type { WireTally } from './wire-tally.ts';
 import type { WorkerSession } from './worker-session.ts';
 
 /** One round's work as the service hands it over. */
@@ -23,8 +24,11 @@ export interface RoundWork {
   readonly leaseTimeoutSeconds: number;
   /** How often one shard's training may come to nothing before the round is given up. */
   readonly maxAttempts: number;
+  /** Whether clients must not be asked twice, whatever became of the first attempt: each answer is a release of its own. */
+  readonly once: boolean;
   readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
   readonly faults: FaultCounts;
+  readonly tally: WireTally;
   /** The round ended before this worker's lease was sent: it still waits for one. */
   readonly onUnserved: (session: WorkerSession) => void;
 }
@@ -56,6 +60,15 @@ export class RoundDispatch {
     if (!this.open) return false;
     const lease = this.book.lease(session.id, performance.now());
     if (lease === undefined) return false;
+    if (lease.attempt > 1 && this.work.once) {
+      this.fail(
+        new PrivacyError(
+          `round ${this.work.round}: the worker of shard ${lease.shard} is lost or late, and a second message of its clients, with other noise, is not accounted; resume the run, which counts this round for everybody`,
+        ),
+      );
+      return false;
+    }
+    this.work.tally.shardsLeased += 1;
     this.held.set(session, lease);
     void this.send(session, lease);
     return true;
@@ -94,6 +107,7 @@ export class RoundDispatch {
     }
     this.held.delete(session);
     this.book.finish(lease);
+    this.work.tally.shardsAccepted += 1;
     this.stalledSince = undefined;
     if (this.book.complete) this.end();
     return undefined;
@@ -112,6 +126,8 @@ export class RoundDispatch {
 
   /** Puts back the shards of workers that were not heard of for too long. True when there are some to lease anew. */
   suspect(isSilent: (session: WorkerSession) => boolean): boolean {
+    // Another attempt would end the round: wait for the full time-out.
+    if (this.work.once) return false;
     const silent = new Set([...this.held.keys()].filter(isSilent).map(({ id }) => id));
     const returned = this.book.suspect((worker) => silent.has(worker));
     if (returned.length > 0) this.work.faults.add('workerSilent', returned.length);

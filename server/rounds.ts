@@ -29,6 +29,8 @@ export interface RoundServer {
 export interface CohortSettings {
   /** The ids of the round's cohort, ascending. */
   readonly draw: () => readonly number[];
+  /** Awaited when the cohort is drawn, before anybody trains. */
+  readonly drawn?: (() => Promise<void>) | undefined;
   /** What this round changes in the workers' task, and what its clients can add to the sum. */
   readonly terms: (cohort: readonly number[]) => RoundTerms;
   /** Cuts the work for the workers there are. */
@@ -66,7 +68,7 @@ export interface TrainedRound {
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  { draw, terms, planner, workers, simulation }: CohortSettings,
+  { draw, drawn, terms, planner, workers, simulation }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
@@ -77,6 +79,7 @@ export async function trainCohort(
   const participants = simulated?.participants ?? cohort;
   const shards = planner.plan(participants, Math.max(workers, server.workerCount()));
   const sampling = secondsSince(started);
+  await drawn?.();
   let summing = 0;
   // By all who were sampled: the server adds the shares of noise that those who drop out do not send.
   const { settings, limits } = terms(cohort);

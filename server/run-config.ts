@@ -3,8 +3,9 @@ import { localConfig } from '../client/config.ts';
 import { dataConfig } from '../data/config.ts';
 import { ConfigError } from '../errors.ts';
 import { lossConfig, modelConfig, trainConfig } from '../models/config.ts';
-import { isCorrelated, privacyConfig } from '../privacy/config.ts';
+import { privacyConfig, type RunScale } from '../privacy/config.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig, seedModelConfig } from './config.ts';
+import { privacyProblems } from './privacy-checks.ts';
 import { simulationConfig } from './simulation-config.ts';
 
 /** The whole configuration of a run: what a YAML file says, each section as its room defines it. Unknown keys are errors. */
@@ -33,12 +34,11 @@ export const runConfig = z
     checkpoint: checkpointConfig.prefault({}),
     output: z.string().min(1).default('runs').describe('Parent of the run directory.'),
   })
-  .superRefine(({ federation, privacy }, context) => {
-    if (isCorrelated(privacy.mechanism) === (federation.sampling === 'cyclic')) return;
-    const message = isCorrelated(privacy.mechanism)
-      ? `mechanism ${privacy.mechanism} is accounted for users who take part at known distances; set sampling: cyclic`
-      : `cyclic cohorts are no Poisson sample, by which mechanism ${privacy.mechanism} is accounted; set privacy.mechanism: bandedMatrix or treeAggregation`;
-    context.addIssue({ code: 'custom', path: ['federation', 'sampling'], message });
+  .superRefine(({ federation, privacy, simulation }, context) => {
+    const overSelection = simulation?.overSelection ?? 1;
+    for (const { path, message } of privacyProblems({ privacy, federation, overSelection })) {
+      context.addIssue({ code: 'custom', path: [...path], message });
+    }
   })
   .superRefine(({ local, privacy, simulation }, context) => {
     // Under local noise whoever sends nothing is seen to send nothing: that must not follow from a user's data.
@@ -73,6 +73,12 @@ export type RunConfig = z.infer<typeof runConfig>;
 /** Clients that a round is expected to sample: S times the over-selection. The sum is divided by S all the same. */
 export function sampledCohort({ federation, simulation }: Pick<RunConfig, 'federation' | 'simulation'>): number {
   return federation.expectedCohort * (simulation?.overSelection ?? 1);
+}
+
+/** What the privacy section must know of the rest of the run. */
+export function runScale(config: RunConfig, population: number): RunScale {
+  const { expectedCohort, rounds, sampling } = config.federation;
+  return { expectedCohort, population, sampledCohort: sampledCohort(config), rounds, sampling };
 }
 
 /**

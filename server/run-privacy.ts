@@ -7,6 +7,7 @@ import { LOOK_AHEAD, PrivacyBudget } from '../privacy/budget.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/config.ts';
 import { cyclicCohort, shuffledOrder } from '../privacy/cyclic-sampling.ts';
 import { selfComposed } from '../privacy/events.ts';
+import { fixedSizeSample } from '../privacy/fixed-size-sampling.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
 import { type RoundMechanism, roundMechanism, withBounds } from '../privacy/round-mechanism.ts';
@@ -18,7 +19,7 @@ import type { RoundTotals } from './aggregation.ts';
 import type { PrivacyState } from './checkpoint.ts';
 import { Participation } from './participation.ts';
 import type { RoundTerms } from './rounds.ts';
-import { type RunConfig, sampledCohort } from './run-config.ts';
+import { type RunConfig, runScale } from './run-config.ts';
 import { sampleCohort } from './sampling.ts';
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
@@ -44,14 +45,8 @@ export class RunPrivacy {
 
   /** @throws PrivacyError when settings and population do not make a private run */
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
-    const { expectedCohort, rounds } = config.federation;
-    this.settings = resolvePrivacy(config.privacy, {
-      expectedCohort,
-      population,
-      sampledCohort: sampledCohort(config),
-      rounds,
-    });
-    this.#rounds = rounds;
+    this.settings = resolvePrivacy(config.privacy, runScale(config, population));
+    this.#rounds = config.federation.rounds;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -127,19 +122,28 @@ export class RunPrivacy {
     if (this.#adaptive) return { settings: { clipping, gridStep: grid.step }, limits: { clientNorm } };
     if (clientNoise === null || cohort.length === 0) return { limits: { clientNorm } };
     const { noisePlacement, noiseSource } = this.settings;
-    const steps = noisePlacement === 'shares' ? shareSteps(clientNoise.steps, cohort.length) : clientNoise.steps;
+    const local = noisePlacement === 'local';
+    const steps = local ? clientNoise.steps : shareSteps(clientNoise.steps, cohort.length);
     return {
-      settings: { clipping, gridStep: grid.step, noise: { kind: clientNoise.kind, steps, source: noiseSource } },
+      settings: { clipping, gridStep: grid.step, noise: { kind: clientNoise.kind, steps, source: noiseSource, local } },
       limits: { clientNorm, clientNoise: steps },
     };
   }
 
-  /** What later rounds need of earlier ones, for the checkpoint. */
-  state(): PrivacyState {
+  /**
+   * Whether a round is released when its cohort trains, and not when the server adds its noise: with local noise the server itself is one of those
+   * that the guarantee is against, and has seen messages also of a round that it never finished.
+   */
+  get releasedByTraining(): boolean {
+    return this.settings.noisePlacement === 'local';
+  }
+
+  /** What rounds after `round` need of earlier ones, for its checkpoint. After the last, no noise is kept: with it, exact sums could be read from models. */
+  state(round: number): PrivacyState {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
-      ...this.#mechanism.noise.state?.(),
+      ...(round < this.#rounds ? this.#mechanism.noise.state?.() : {}),
     };
   }
 
@@ -172,7 +176,7 @@ export class RunPrivacy {
         `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
       );
     }
-    this.#mechanism.noise.restore?.(state, round);
+    if (round < this.#rounds) this.#mechanism.noise.restore?.(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 
@@ -200,14 +204,15 @@ export class RunPrivacy {
    * Cyclic cohorts are no secret: nothing is gained from them.
    */
   cohort(round: number): readonly number[] {
-    const { noiseSource, population, sampledCohort, correlated } = this.settings;
-    if (correlated !== null) {
+    const { noiseSource, population, sampledCohort, sampling } = this.settings;
+    if (sampling === 'cyclic') {
       this.#order ??= shuffledOrder(population, namedStream(this.#seed, 'cohort-order'));
       return cyclicCohort(this.#order, sampledCohort, round);
     }
     const random =
       noiseSource === 'cryptographic' ? secureStream() : namedStream(this.#seed, 'cohort', this.#spent + 1);
-    const members = sampleCohort(population, sampledCohort, random);
+    const draw = sampling === 'fixedSize' ? fixedSizeSample : sampleCohort;
+    const members = draw(population, sampledCohort, random);
     if (this.#participation) this.#growth = this.#participation.add(members);
     return members;
   }

@@ -8,6 +8,7 @@ import { AUDIT_FILE, auditScores, canariesOf } from './audit-scores.ts';
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
+import { markedRecord } from './not-covered.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
 import { parametersHash } from './parameters-hash.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
@@ -160,8 +161,14 @@ class Coordinator {
     const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
     const started = performance.now();
     const privacy = this.#privacy;
+    const account = async () => {
+      const entry = privacy.entry(round);
+      await runDirectory.appendLedger(entry);
+      privacy.spend(entry);
+    };
     const cohort = {
       draw: () => privacy.cohort(round),
+      drawn: privacy.releasedByTraining ? account : undefined,
       terms: privacy.terms.bind(privacy),
       planner: this.#planner,
       workers: expectedWorkers,
@@ -174,9 +181,7 @@ class Coordinator {
     const workers = server.workerCount();
     const canaries = this.#canaries?.addTo(trained.totals.sum, round);
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
-    const entry = this.#privacy.entry(round);
-    await runDirectory.appendLedger(entry);
-    this.#privacy.spend(entry);
+    if (!privacy.releasedByTraining) await account();
     const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
     const release = { grid: privacy.grid, mechanism, expectedCohort };
     const clippingBounds = privacy.movingBounds;
@@ -223,7 +228,8 @@ class Coordinator {
     return evaluator.evaluate(this.#parameters, this.#heldOut, config.evaluation.batchSize);
   }
 
-  async #record(record: RoundRecord): Promise<void> {
+  async #record(unmarked: RoundRecord): Promise<void> {
+    const record = markedRecord(unmarked, this.#privacy.settings.mechanism !== 'none');
     await this.#options.runDirectory.appendRound(record);
     this.#options.progress?.onRound?.(record);
   }
@@ -236,7 +242,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
-      privacy: { ...this.#privacy.state(), ...this.#canaries?.state() },
+      privacy: { ...this.#privacy.state(this.#round), ...this.#canaries?.state() },
     };
     await runDirectory.requireOurs();
     // Before the checkpoint, from which a crash in between would go on.

@@ -8,7 +8,7 @@ export function addReportCommand(program: Command): void {
     .option('--json', 'print report.json on stdout')
     .summary("write a run's report again")
     .description(
-      'Writes report.json and report.md of a run from its config.yaml, manifest.json, rounds.jsonl and ledger.jsonl. ' +
+      'Writes report.json, report.md and report.html of a run from its config.yaml, manifest.json, rounds.jsonl and ledger.jsonl. ' +
         'Epsilon is computed anew from the ledger, so anyone who has the directory can check it.',
     )
     .addHelpText(

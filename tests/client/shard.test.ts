@@ -81,6 +81,18 @@ describe('trainShard', () => {
     const { seconds: __, ...without } = await trainShard(poisoned, 1, theta, [1, 6]);
     expect(withPoison).toEqual({ ...without, rejectedNonFinite: 1 });
     expect(without.contributed).toBe(2);
+    // Under local noise not even that: it sends noise alone, and no client says anything beside its noisy delta.
+    const noise = {
+      local: true,
+      addTo: (sum: Float64Array, _round: number, client: number) => {
+        sum[0] += client;
+      },
+    };
+    const { seconds: ___, sum, ...figures } = await trainShard({ ...poisoned, noise }, 1, theta, [1, 4, 6]);
+    expect([...sum]).toEqual([...without.sum].map((value, i) => value + (i === 0 ? 1 + 4 + 6 : 0)));
+    const { seconds: ____, sum: _____, ...others } = await trainShard({ ...poisoned, noise }, 1, theta, [7, 8, 9]);
+    expect(figures).toEqual(others);
+    expect(figures).toMatchObject({ contributed: 3, rejectedNonFinite: 0, examples: 0, lossSum: Number.NaN });
   });
 
   test('shards of any cut have the same total, bit by bit, with the real clipper', async () => {

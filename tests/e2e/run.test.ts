@@ -34,7 +34,15 @@ describeBuilt('dpfl run', () => {
 
   test('writes every file of a run directory, and no temporary one', () => {
     const checkpoints = ['checkpoints/round-000002.ckpt', 'checkpoints/round-000003.ckpt'];
-    const files = ['config.yaml', 'ledger.jsonl', 'manifest.json', 'model.onnx', 'report.json', 'report.md'];
+    const files = [
+      'config.yaml',
+      'ledger.jsonl',
+      'manifest.json',
+      'model.onnx',
+      'report.html',
+      'report.json',
+      'report.md',
+    ];
     expect(Object.keys(fingerprints(reference))).toEqual([...checkpoints, ...files, 'rounds.jsonl']);
     expect(expected.rounds).toHaveLength(4);
     expect(expected.ledger.trimEnd().split('\n')).toHaveLength(3);

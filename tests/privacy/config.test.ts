@@ -86,6 +86,7 @@ describe('resolvePrivacy', () => {
       adjacency: 'add-or-remove-one-user',
       population: 1_000_000,
       expectedCohort: 800,
+      sampling: 'poisson',
       sampledCohort: 800,
       samplingRate: 0.0008,
       noiseMultiplier: 0.5,

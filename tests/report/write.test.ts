@@ -30,10 +30,10 @@ async function reportOf(changes: Partial<Fixture> = {}) {
 }
 
 describe('a finished private run', () => {
-  test('writes report.json and report.md; the JSON is the report', async () => {
+  test('writes report.json, report.md and report.html; the JSON is the report', async () => {
     const directory = run();
     const { report, files } = await writeReport(directory);
-    expect(files).toEqual([join(directory, 'report.json'), join(directory, 'report.md')]);
+    expect(files).toEqual(['report.json', 'report.md', 'report.html'].map((name) => join(directory, name)));
     expect(JSON.parse(readFileSync(files[0], 'utf8'))).toEqual(report);
     expect(report.run).toMatchObject({ name: 'tiny', seed: 0, finished: true, completedRounds: 4, population: 10000 });
   });

@@ -83,6 +83,37 @@ describe('local noise', () => {
     expect(outcome.epsilon).toBeCloseTo(new RdpAccountant().epsilon(selfComposed(gaussian(2), most), 1e-6).epsilon, 9);
   });
 
+  const release = toyConfig({
+    privacy: { noisePlacement: 'local', noise: { sigmaClient: 4 }, noiseSource: 'cryptographic' },
+    federation: { expectedCohort: 100 },
+  });
+
+  test('a round is in the ledger before its clients send anything to the server', async () => {
+    const { ledger } = await interruptedRun(release, 3, 2);
+    // The server of round 3 got messages and died; they were seen all the same.
+    expect(ledger.map(({ round }) => round)).toEqual([1, 2, 3, 3, 4, 5, 6]);
+    const counts = ledger.map(({ event }) => (event.kind === 'selfComposed' ? event.count : Number.NaN));
+    // Whose messages they were is forgotten: everybody took part in round 3, and may in its repetition.
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(3);
+  });
+
+  test('the server is told nothing of single clients, and its records say so', async () => {
+    const { records } = await toyRun(local);
+    const { deltaNorms, clippedFraction } = records[1].layers;
+    expect([records[1].trainLoss, ...deltaNorms, ...clippedFraction]).toEqual([null, null, null, null, null]);
+    const server = new ToyServer(local);
+    const { settings } = new RunPrivacy(local, layout, POPULATION).terms([3]);
+    const results: object[] = [];
+    await server.runRound(
+      1,
+      layout.allocate(),
+      [[3], [5]],
+      (_shard, { sum: _sum, seconds: _, ...told }) => results.push(told),
+      settings,
+    );
+    expect(results[0]).toEqual(results[1]);
+  });
+
   test('rounds that a crash lost count for everybody', () => {
     const users = new Participation(3);
     expect(users.add([0, 1])).toBe(1);

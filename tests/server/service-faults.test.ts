@@ -52,6 +52,35 @@ describe('workers that die or hang', () => {
     expect(seen.sort()).toEqual([0, 1]);
   });
 
+  test('under local noise that cannot be drawn again no client is asked twice: the round ends', async () => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const victim = await RawWorker.join(server.address);
+    const round = (source: 'seeded' | 'cryptographic') =>
+      server.runRound(1, parameters(), [[1]], onResult, {
+        clipping: { mode: 'global', bound: 1 },
+        gridStep: 1,
+        noise: { kind: 'gaussian', steps: 1, source, local: true },
+      });
+    const cryptographic = round('cryptographic');
+    const refused = expect(cryptographic).rejects.toThrow(/second message of its clients.*not accounted/);
+    await victim.lease();
+    victim.kill();
+    const honest = await RawWorker.join(server.address);
+    const asked = honest.lease();
+    await refused;
+    expect(seen).toEqual([]);
+    // With a seed it is the same message.
+    const again = await RawWorker.join(server.address);
+    const seeded = round('seeded');
+    const ended = expect(seeded).rejects.toThrow('closed');
+    expect((await asked).attempt).toBe(1);
+    honest.kill();
+    expect((await again.lease()).attempt).toBe(2);
+    await server.close();
+    await ended;
+  });
+
   test('a worker that hangs up in the middle of its sum loses the shard', async () => {
     const server = await start();
     const { seen, onResult } = collect();

@@ -12,6 +12,7 @@ import { l2Norm } from '../../params/vector.ts';
 import { ClientNoise } from '../../privacy/client-noise.ts';
 import { Clipper } from '../../privacy/clipping.ts';
 import { privacyConfig } from '../../privacy/config.ts';
+import { clientWeight } from '../../privacy/weighting.ts';
 import { namedStream } from '../../random/stream.ts';
 import { checkpointConfig, evaluationConfig, federationConfig, optimizerConfig } from '../../server/config.ts';
 import type { RoundServer } from '../../server/rounds.ts';
@@ -122,6 +123,7 @@ export class ToyServer implements RoundServer {
       dataset,
       trainer,
       clipper: new Clipper(layout, clipping, new ExactGrid(gridStep)),
+      weight: (examples: number) => clientWeight(this.#config.federation.weighting, examples),
       noise: noise && new ClientNoise(noise, this.#config.seed),
     };
     const left = shards.map((_, index) => index);
