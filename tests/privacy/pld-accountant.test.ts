@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
-import { composed, gaussian, nonPrivate, poissonSampled, selfComposed } from '../../privacy/events.ts';
+import { composed, gaussian, laplace, nonPrivate, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { ledgerEntry } from '../../privacy/ledger.ts';
 import { logErfc } from '../../privacy/log-erfc.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
@@ -61,6 +61,16 @@ const every = process.env.DPFL_ALL_REFERENCES ? 1 : 12;
   },
   120_000,
 );
+
+test('never above RDP: where the interval is that wide, the bound of RDP stands, and says why', () => {
+  const spent = poissonSampled(0.99, laplace(0.05));
+  const statement = pld.epsilon(spent, 1e-9);
+  expect(statement).toMatchObject({ accountant: 'rdp', epsilon: rdp.epsilon(spent, 1e-9).epsilon });
+  expect(statement.fallback).toContain('too wide');
+  // The pure epsilon of the mechanism is 1/b + log q, and nearly all of it is needed.
+  expect(statement.epsilonLower).toBeGreaterThan(19.9);
+  expect(statement.epsilon).toBeLessThan(20.3);
+});
 
 describe('PLD accountant', () => {
   test.each([
