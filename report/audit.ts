@@ -3,9 +3,10 @@ import type { AuditScores } from './audit-scores.ts';
 import { formatCount, formatEpsilon, roundDown, significant } from './format.ts';
 import { list, table } from './markdown-parts.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
+import { NOT_COVERED, type NotCovered } from './training.ts';
 
 /** The empirical audit of a run. */
-export interface AuditSection extends Audit {
+export interface AuditSection extends Audit, NotCovered {
   /** Central steps whose released sums were looked at. */
   readonly rounds: number;
   readonly caveats: readonly string[];
@@ -21,6 +22,7 @@ export function auditSection(
   const claimedEpsilon = privacy.guaranteed ? privacy.epsilon : null;
   const result = audit({ scores, included: included.map(Boolean), delta, confidence, claimedEpsilon });
   return {
+    ...NOT_COVERED,
     ...result,
     rounds: round,
     caveats: [
