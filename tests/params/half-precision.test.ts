@@ -9,7 +9,7 @@ const FORMATS = [
 type Format = (typeof FORMATS)[number];
 
 /** The value of a bit pattern by the definition in IEEE 754-2019 §3.4. */
-function valueOf(half: number, { exponentBits, bias, fractionBits }: Format): number {
+function valueByStandard(half: number, { exponentBits, bias, fractionBits }: Format): number {
   const sign = half >>> 15 ? -1 : 1;
   const exponent = (half >>> fractionBits) & (2 ** exponentBits - 1);
   const fraction = (half & (2 ** fractionBits - 1)) / 2 ** fractionBits;
@@ -27,11 +27,11 @@ function neighbour(value: number, by: 1 | -1): number {
 }
 
 describe.each(FORMATS)('$format', (format) => {
-  const positive = [...ALL.subarray(0, 0x8000)].filter((half) => Number.isFinite(valueOf(half, format)));
+  const positive = [...ALL.subarray(0, 0x8000)].filter((half) => Number.isFinite(valueByStandard(half, format)));
 
   test('all 65536 patterns have the value of the standard, and come back', () => {
     const values = floatsOfHalves(ALL, format.format);
-    const due = [...ALL].map((half) => valueOf(half, format));
+    const due = [...ALL].map((half) => valueByStandard(half, format));
     expect(due.findIndex((value, half) => !Object.is(value, values[half]))).toBe(-1);
     const back = halvesOf(values, format.format);
     expect(ALL.findIndex((half) => back[half] !== half && !Number.isNaN(due[half]))).toBe(-1);
@@ -40,7 +40,7 @@ describe.each(FORMATS)('$format', (format) => {
 
   test('between all neighbours: ties go to the even one, everything else to the nearer', () => {
     const pairs = positive.slice(0, -1).map((low) => ({ low, even: low + (low & 1) }));
-    const middles = pairs.map(({ low }) => (valueOf(low, format) + valueOf(low + 1, format)) / 2);
+    const middles = pairs.map(({ low }) => (valueByStandard(low, format) + valueByStandard(low + 1, format)) / 2);
     expect(middles.every((middle) => Math.fround(middle) === middle)).toBe(true);
     const even = pairs.map((pair) => pair.even);
     expect(encoded(middles, format.format)).toEqual(even);
