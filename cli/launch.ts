@@ -53,6 +53,8 @@ export interface LaunchOptions {
   readonly progress: Progress;
   /** Ends the run after the round under way. */
   readonly signal: AbortSignal;
+  /** Gets the server as soon as it listens. */
+  readonly onServer?: (server: AggregationServer) => void;
   /** Hears how to continue the run, as soon as it can be. */
   readonly onResumable?: (hint: string) => void;
 }
@@ -85,6 +87,7 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
   const options = { ...asked, config };
   const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
   const server = await openServer(options, security, run);
+  if (server instanceof AggregationServer) options.onServer?.(server);
   let workers: LocalWorkers | undefined;
   let opened: OpenedRun | undefined;
   let forgetToken = () => {};
@@ -172,7 +175,7 @@ async function openServer(
     silenceSeconds: config.federation.silenceSeconds,
     waitForWorkersSeconds: config.federation.waitForWorkersSeconds,
     log: listen === undefined ? undefined : progress.note,
-    notice: progress.note,
+    notice: (line) => progress.note(line, 'warn'),
   });
 }
 

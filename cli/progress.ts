@@ -11,12 +11,14 @@ import {
 import type { EvaluationRecord, RoundRecord } from '../server/records.ts';
 import type { RunProgress } from '../server/run.ts';
 
+export type NoteLevel = 'debug' | 'info' | 'warn' | 'error';
+
 /** What a run tells the person who waits for it. Everything goes to one stream, normally stderr. */
 export interface Progress extends Required<RunProgress> {
   /** Before the first round. */
   begin(plan: { readonly rounds: number }): void;
-  /** One line worth keeping on the screen. */
-  note(line: string): void;
+  /** One line worth keeping on the screen; how much it matters (default `info`) decides where lines are filtered. */
+  note(line: string, level?: NoteLevel): void;
   /** Leaves the cursor on a fresh line; also after a failure. */
   end(): void;
 }

@@ -5,15 +5,17 @@ import { writeReport } from '../report/write.ts';
 import { runConfig } from '../server/run-config.ts';
 import { configSource, type RunOptions } from './commands/run-options.ts';
 import type { SecurityOptions } from './commands/security-options.ts';
+import type { TelemetryOptions } from './commands/telemetry-options.ts';
 import { EXIT } from './errors.ts';
 import { launch } from './launch.ts';
 import { loadConfig } from './load-config.ts';
-import { createProgress } from './progress.ts';
 import { serverSecurity } from './security.ts';
 import { summaryLines } from './summary.ts';
+import { serverTelemetry } from './telemetry/server-telemetry.ts';
+import { voiceOf } from './telemetry/telemetry.ts';
 
 /** What `dpfl server` adds to a run. */
-export interface Network extends SecurityOptions {
+export interface Network extends SecurityOptions, Partial<TelemetryOptions> {
   readonly listen: string;
   readonly health?: string;
   readonly reflection?: boolean;
@@ -34,7 +36,9 @@ export async function train(config: string | undefined, options: RunOptions, net
   }
   const security = network && serverSecurity(network.listen, network);
   const settings = loadConfig(runConfig, file, overrides);
-  const progress = createProgress();
+  const voice = voiceOf(network ?? {}, 'dpfl-server');
+  const telemetry = await serverTelemetry(network ?? {}, voice.progress);
+  const { progress } = telemetry;
   const interruption = new AbortController();
   let hint: string | undefined;
   const interrupt = () => {
@@ -59,19 +63,24 @@ export async function train(config: string | undefined, options: RunOptions, net
       security,
       progress,
       signal: interruption.signal,
+      onServer: telemetry.watch,
       onResumable: (line) => {
         hint = line;
       },
     });
     directory = outcome.directory;
   } catch (error) {
-    if (!(interruption.signal.aborted && error instanceof ProtocolError)) throw error;
+    if (!(interruption.signal.aborted && error instanceof ProtocolError)) {
+      if (voice.tell(error)) return;
+      throw error;
+    }
     // Asked to stop while there was nobody to finish the round: nothing failed.
     progress.note(error.message);
     process.exitCode = EXIT.interrupted;
     return;
   } finally {
     progress.end();
+    telemetry.close();
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
   }

@@ -8,7 +8,7 @@ import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
-import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
+import { contextOfRound, type ShardContext, type ShardResult, type ShardSeconds, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
@@ -51,6 +51,17 @@ export interface WorkerOptions {
   readonly reconnectSeconds?: number;
   /** Takes one line on connecting, and at the end. */
   readonly log?: (line: string) => void;
+  readonly events?: WorkerEvents | undefined;
+}
+
+/** Hears what a worker does, for metrics. */
+export interface WorkerEvents {
+  /** The server has welcomed it, or is lost. */
+  onConnection(connected: boolean): void;
+  /** Parameters of a round arrived: so many bytes. */
+  onParameters(bytes: number): void;
+  /** A shard was trained and sent. */
+  onShard(shard: { readonly clients: number; readonly seconds: ShardSeconds; readonly sentBytes: number }): void;
 }
 
 /** What a worker has done in its life. */
@@ -99,6 +110,7 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
         );
       }
     } finally {
+      options.events?.onConnection(false);
       signal?.removeEventListener('abort', abort);
       connection.close();
     }
@@ -120,6 +132,7 @@ async function work(
   if (!welcome)
     throw new ProtocolError(`server ${server} did not begin with Welcome; use the same version on both sides`);
   onWelcome();
+  options.events?.onConnection(true);
   log(`connected to ${server}, run ${welcome.runId}`);
   const stopBeating = sendHeartbeats(connection, welcome.heartbeatSeconds);
   try {
@@ -131,7 +144,7 @@ async function work(
     const onnx = await receiveModel(connection);
     const openLeases = options.openLeases ?? ((task, model) => trainHere(options, task, model));
     const train = await openLeases(task, { onnx, layers: task.layers });
-    const parameters = new ParameterReceiver(layout.size);
+    const parameters = new ParameterReceiver(layout.size, (bytes) => options.events?.onParameters(bytes));
     for (;;) {
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
@@ -139,7 +152,9 @@ async function work(
       const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
       const { round } = lease;
       const result = await train({ round, clientIds, settings }, parameters.of(round), connection.over);
+      const sentBytes = result.sum.byteLength;
       await sendResult(connection, lease, result);
+      options.events?.onShard({ clients: clientIds.length, seconds: result.seconds, sentBytes });
       done.shards += 1;
       done.clients += clientIds.length;
     }
@@ -187,10 +202,12 @@ async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
 /** Keeps the newest round's parameters, which the server sends once, before the round's first lease. */
 class ParameterReceiver {
   private readonly assembler: PayloadAssembler;
+  private readonly onParameters: (bytes: number) => void;
   private round = -1;
   private parameters: Float32Array = new Float32Array(0);
 
-  constructor(size: number) {
+  constructor(size: number, onParameters: (bytes: number) => void) {
+    this.onParameters = onParameters;
     const bytes = size * Float32Array.BYTES_PER_ELEMENT;
     this.assembler = new PayloadAssembler('parameters', (totalBytes) => totalBytes === bytes);
   }
@@ -205,6 +222,7 @@ class ParameterReceiver {
       if (bytes === undefined) continue;
       this.parameters = float32sOfBytes(bytes);
       this.round = parametersChunk.round;
+      this.onParameters(bytes.byteLength);
     }
   }
 

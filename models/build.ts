@@ -4,6 +4,7 @@ import { readModelFile } from '../graph/onnx/read.ts';
 import { buildCnn } from './cnn.ts';
 import type { ModelConfig } from './config.ts';
 import { buildMlp } from './mlp.ts';
+import { buildResNet } from './resnet.ts';
 import type { Task } from './task.ts';
 import { buildTransformerCtc } from './transformer-ctc.ts';
 
@@ -13,11 +14,14 @@ import { buildTransformerCtc } from './transformer-ctc.ts';
  */
 export function buildModel(config: ModelConfig, task: Task, seed: number | string): Model {
   if (config.kind === 'onnx') return readModelFile(config.path);
-  if (config.kind === 'cnn' || config.kind === 'mlp') {
+  if (config.kind === 'cnn' || config.kind === 'mlp' || config.kind === 'resnet') {
     if (task.kind !== 'classification')
       throw new ConfigError(`model.kind: '${config.kind}' classifies images, but the data is ${what(task)}`);
     const images = { imageShape: task.imageShape, classes: task.classes.length };
-    return config.kind === 'cnn' ? buildCnn({ ...config, ...images }, seed) : buildMlp({ ...config, ...images }, seed);
+    if (config.kind === 'cnn') return buildCnn({ ...config, ...images }, seed);
+    return config.kind === 'mlp'
+      ? buildMlp({ ...config, ...images }, seed)
+      : buildResNet({ ...config, ...images }, seed);
   }
   if (task.kind !== 'transcription')
     throw new ConfigError(`model.kind: 'transformer-ctc' transcribes speech, but the data is ${what(task)}`);

@@ -36,6 +36,19 @@ const mlp = z
   })
   .describe('dense layers with ReLU on flattened images');
 
+const resnet = z
+  .strictObject({
+    kind: z.literal('resnet'),
+    width: positive.default(64).describe('channels of the first stage; they double from stage to stage'),
+    blocks: z
+      .array(positive)
+      .min(1)
+      .default([2, 2, 2, 2])
+      .describe('residual blocks of each stage; default: ResNet-18'),
+    groupSize: positive.default(16).describe('channels of a group of GroupNorm; divides the width'),
+  })
+  .describe('residual network with GroupNorm and a 3×3 stem, for small images');
+
 const onnx = z
   .strictObject({
     kind: z.literal('onnx'),
@@ -50,7 +63,7 @@ const onnx = z
   .describe('your own model, trained from the weights in the file');
 
 /** The `model` section of a run configuration. */
-export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, mlp, onnx]);
+export const modelConfig = z.discriminatedUnion('kind', [transformerCtc, cnn, mlp, resnet, onnx]);
 
 const patterns = z.array(z.string().min(1)).min(1);
 
@@ -146,3 +159,4 @@ interface ImageTask {
 }
 export type CnnSettings = z.infer<typeof cnn> & ImageTask;
 export type MlpSettings = z.infer<typeof mlp> & ImageTask;
+export type ResNetSettings = z.infer<typeof resnet> & ImageTask;

@@ -56,6 +56,8 @@ export interface RoundRecord {
   /** What became of the sampled clients on simulated devices; only with a `simulation` section. Not private. */
   readonly simulation?: SimulationRecord;
   readonly seconds: RoundSeconds;
+  /** Fields, here or in other records of the run, that no noise was added to: differential privacy does not cover them. Absent in runs of earlier versions. */
+  readonly notCovered?: readonly string[];
 }
 
 /** Wall-clock seconds of a round. The only part of a record that is not the same when a run is repeated. */

@@ -5,6 +5,7 @@ import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader
 import { type FaultCounts, RejectedMessage, type Rejection } from './faults.ts';
 import { type Lease, LeaseBook } from './leases.ts';
 import { type DeliveredShard, shardResultOf } from './shard-result.ts';
+import type { WireTally } from './wire-tally.ts';
 import type { WorkerSession } from './worker-session.ts';
 
 /** One round's work as the service hands it over. */
@@ -27,6 +28,7 @@ export interface RoundWork {
   readonly once: boolean;
   readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
   readonly faults: FaultCounts;
+  readonly tally: WireTally;
   /** The round ended before this worker's lease was sent: it still waits for one. */
   readonly onUnserved: (session: WorkerSession) => void;
 }
@@ -66,6 +68,7 @@ export class RoundDispatch {
       );
       return false;
     }
+    this.work.tally.shardsLeased += 1;
     this.held.set(session, lease);
     void this.send(session, lease);
     return true;
@@ -104,6 +107,7 @@ export class RoundDispatch {
     }
     this.held.delete(session);
     this.book.finish(lease);
+    this.work.tally.shardsAccepted += 1;
     this.stalledSince = undefined;
     if (this.book.complete) this.end();
     return undefined;

@@ -6,6 +6,7 @@ import { RoundAggregator } from './aggregation.ts';
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
+import { markedRecord } from './not-covered.ts';
 import { CentralOptimizer } from './optimizers/central-optimizer.ts';
 import { parametersHash } from './parameters-hash.ts';
 import type { EvaluationRecord, RoundRecord } from './records.ts';
@@ -218,7 +219,8 @@ class Coordinator {
     return evaluator.evaluate(this.#parameters, this.#heldOut, config.evaluation.batchSize);
   }
 
-  async #record(record: RoundRecord): Promise<void> {
+  async #record(unmarked: RoundRecord): Promise<void> {
+    const record = markedRecord(unmarked, this.#privacy.settings.mechanism !== 'none');
     await this.#options.runDirectory.appendRound(record);
     this.#options.progress?.onRound?.(record);
   }

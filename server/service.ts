@@ -17,6 +17,7 @@ import { type Listener, listen } from './listen.ts';
 import { RoundDispatch } from './round-dispatch.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import type { SumStorage } from './sum-receiver.ts';
+import { WireTally } from './wire-tally.ts';
 import { WorkerConduct } from './worker-conduct.ts';
 import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
@@ -77,6 +78,8 @@ export class AggregationServer {
   readonly healthAddress: string | undefined;
   /** What went wrong with workers since the start. */
   readonly faults = new FaultCounts();
+  /** What went over the wire since the start. */
+  readonly tally: WireTally;
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
   private readonly listener: Listener;
@@ -140,6 +143,7 @@ export class AggregationServer {
     this.options = options;
     this.layout = layout;
     this.greeting = greeting;
+    this.tally = greeting.tally;
     this.conduct = options.conduct ?? new WorkerConduct();
     this.listener = listener;
     this.health = health;
@@ -199,6 +203,7 @@ export class AggregationServer {
       once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
       onResult,
       faults: this.faults,
+      tally: this.tally,
       onUnserved: (session) => this.offer(session),
     });
     this.dispatch = dispatch;
@@ -438,5 +443,6 @@ function greetingOf(
     model: splitPayload(model.onnx),
     sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
     sums,
+    tally: new WireTally(),
   };
 }

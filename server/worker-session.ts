@@ -11,6 +11,7 @@ import { StreamWriter } from '../proto/stream-writer.ts';
 import { RejectedMessage } from './faults.ts';
 import { SpooledSum } from './spooled-sum.ts';
 import { SumReceiver, type SumStorage } from './sum-receiver.ts';
+import type { WireTally } from './wire-tally.ts';
 
 export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
 
@@ -24,6 +25,7 @@ export interface Greeting {
   /** Bytes of a shard's sum: 8 per parameter. */
   readonly sumBytes: number;
   readonly sums?: SumStorage | undefined;
+  readonly tally: WireTally;
 }
 
 /** What a session tells the service. Calls come in the order of the worker's messages. */
@@ -101,7 +103,10 @@ export class WorkerSession {
   /** Sends one message under the transport's flow control; never throws, as a lost stream is told by `gone`. */
   async send(message: ServerMessage): Promise<void> {
     if (this.over) return;
-    await this.writer.send(message).catch(() => this.finish());
+    await this.writer.send(message).then(
+      () => this.greeting.tally.sent(message),
+      () => this.finish(),
+    );
   }
 
   /** Ends the stream well, after all messages sent before. */
@@ -194,6 +199,7 @@ export class WorkerSession {
   }
 
   private collect(chunk: PayloadChunk): void {
+    this.greeting.tally.bytesReceived += chunk.data.byteLength;
     if (this.header === undefined) {
       this.unwanted -= chunk.data.byteLength;
       if (this.unwanted < 0 || chunk.data.byteLength === 0)

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Network } from '../train.ts';
 import { addRunOptions, OVERRIDE_HELP, type RunOptions } from './run-options.ts';
 import { addSecurityOptions } from './security-options.ts';
+import { addTelemetryOptions } from './telemetry-options.ts';
 
 /** `dpfl server <config> --listen host:port`: the same run, with workers that connect over the network. */
 export function addServerCommand(program: Command): void {
@@ -16,7 +17,7 @@ export function addServerCommand(program: Command): void {
       'Runs the server of a federated training and waits for workers (dpfl worker) to connect. ' +
         'Workers may join, leave and die at any time; the trained model is the same whatever they do.',
     );
-  addSecurityOptions(addRunOptions(command))
+  addTelemetryOptions(addSecurityOptions(addRunOptions(command)))
     .addHelpText(
       'after',
       `

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { addSecurityOptions, type SecurityOptions } from './security-options.ts';
+import { addTelemetryOptions, type TelemetryOptions } from './telemetry-options.ts';
 
-export interface WorkerCommandOptions extends SecurityOptions {
+export interface WorkerCommandOptions extends SecurityOptions, Partial<TelemetryOptions> {
   readonly server: string;
   readonly dataPath?: string;
   readonly name?: string;
@@ -19,7 +20,7 @@ export function addWorkerCommand(program: Command): void {
       'Connects to a dpfl server, trains the simulated clients it is given and returns their clipped sum. ' +
         'Everything it must know comes from the server; it exits when the run is over. Start one per core.',
     );
-  addSecurityOptions(command)
+  addTelemetryOptions(addSecurityOptions(command))
     .addHelpText(
       'after',
       `

@@ -82,7 +82,7 @@ function arithmetic(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
 }
 
 const unaryOperators =
-  'Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu';
+  'Sqrt Reciprocal Exp Log Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Mish Softplus Softsign Tanh Erf Gelu Sign Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not Clip Softmax LogSoftmax Identity Floor Ceil Round ThresholdedRelu PRelu Trilu GroupNormalization';
 const numericOperators = 'Mod Pow Max Min Sum Mean BitShift BitwiseXor';
 
 export const elementwiseShapes: Record<string, ShapeRule> = {

@@ -3,9 +3,9 @@ import type { Objective } from '../../graph/binding.ts';
 import type { Model } from '../../graph/ir.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import { buildMlp } from '../../models/mlp.ts';
+import { buildResNet } from '../../models/resnet.ts';
 import { buildTransformerCtc } from '../../models/transformer-ctc.ts';
 import { namedStream, type RandomStream } from '../../random/stream.ts';
-import { buildResNet } from './networks.ts';
 
 /** One client's local training: `steps` steps over as many batches of its own examples. */
 export interface Workload {
@@ -80,7 +80,7 @@ export function mlpWorkload(batchSize = 10): Workload {
 /** ResNet-18 with GroupNorm and a 3×3 stem on 32×32×3 images. */
 export function resNetWorkload(batchSize = 10): Workload {
   const settings = { width: 64, blocks: [2, 2, 2, 2], imageShape: [3, 32, 32] as const, classes: 10 };
-  const model = buildResNet(settings.width, settings.blocks, settings.classes);
+  const model = buildResNet({ kind: 'resnet', groupSize: 16, ...settings }, 1);
   return imageWorkload('ResNet-18-GN 32×32', model, {
     batchSize,
     ...settings,

@@ -35,17 +35,29 @@ describe('the configured model', () => {
         ...shape,
       ]);
     expect(shapes([200, 100])).toEqual([
-      ['dense1.weight', 784, 200],
+      ['dense1.weight', 200, 784],
       ['dense1.bias', 200],
-      ['dense2.weight', 200, 100],
+      ['dense2.weight', 100, 200],
       ['dense2.bias', 100],
-      ['output.weight', 100, 10],
+      ['output.weight', 10, 100],
       ['output.bias', 10],
     ]);
     expect(shapes([])).toEqual([
-      ['output.weight', 784, 10],
+      ['output.weight', 10, 784],
       ['output.bias', 10],
     ]);
+  });
+
+  test('the residual network is ResNet-18 with GroupNorm by default', () => {
+    const resnet = modelConfig.parse({ kind: 'resnet' });
+    const layers = layersOf(buildModel(resnet, images, 1));
+    // Of ResNet-18 for CIFAR-10 (a 3×3 stem): 20 convolutions with 2 vectors each, and the dense layer.
+    expect(layers).toHaveLength(20 * 3 + 2);
+    expect(layers.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)).toBe(11_173_962);
+    const narrow = layersOf(buildModel(modelConfig.parse({ kind: 'resnet', width: 16, blocks: [1, 1] }), images, 1));
+    expect(narrow.map(({ name }) => name)).toContain('stage2.block1.shortcut.weight');
+    const uneven = modelConfig.parse({ kind: 'resnet', width: 20 });
+    expect(() => buildModel(uneven, images, 1)).toThrow(/^model\.width: 20 must be a multiple of .*\(16\); try 16$/);
   });
 
   test('takes its input and output sizes from the data', () => {
