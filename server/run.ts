@@ -233,7 +233,7 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
-      privacy: this.#privacy.state(),
+      privacy: this.#privacy.state(this.#round),
     };
     await runDirectory.requireOurs();
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);

@@ -19,6 +19,7 @@ export function addPrivacyCommand(program: Command): void {
     .option('--steps <T>', 'number of central steps')
     .option('--delta <D>', 'delta of the (epsilon, delta) guarantee')
     .option('--accountant <name>', 'how to account: pld (certified interval) or rdp', 'pld')
+    .option('--group-size <N>', 'users of a group to bound epsilon for as well, beside a single user')
     .option('--batch <file>', 'read one JSON object per line, print one JSON answer per line')
     .option('--json', 'print JSON on stdout')
     .summary('epsilon of Poisson-sampled Gaussian noise')

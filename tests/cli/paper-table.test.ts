@@ -19,4 +19,5 @@ test('an asterisk marks where PLD is tighter, a dash where there is none', () =>
   expect(tighter).toMatch(/^en {3}0\.6144 .* 7\.2 +7\.226 +6\.298 \*$/);
   expect(equal).toMatch(/7\.22$/);
   expect(refused).toMatch(/7\.226 +-$/);
+  expect(text).toMatch(/^Extrapolations, not runs/m);
 });
