@@ -110,6 +110,11 @@ export class RunPrivacy {
     }
   }
 
+  /** Standard deviation of all the noise on each coordinate of a layer, where it is the same in every round. */
+  deviation(layer: number): number {
+    return this.#mechanism.noise.standardDeviation(1, layer);
+  }
+
   /** Under what terms a cohort trains. */
   terms(cohort: readonly number[]): RoundTerms {
     const { clipping, grid, clientNoise } = this.#mechanism;
