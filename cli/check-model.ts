@@ -3,7 +3,7 @@ import { type AssumedSizes, estimateStep, type StepEstimate } from '../graph/est
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
 import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
-import { formatCount, significant } from '../report/format.ts';
+import { formatBytes, formatCount, significant } from '../report/format.ts';
 import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
 import { inspectModel, type ModelInspection } from './inspect-model.ts';
 
@@ -61,11 +61,10 @@ export function checkText(check: ModelCheck): string {
 
 function estimateLines({ estimate, assumed }: ModelCheck): string[] {
   if (!estimate) return [];
-  const mebibytes = (bytes: number) => `${significant(bytes / 2 ** 20, 3)} MiB`;
   const giga = (flop: number) => significant(flop / 1e9, 3);
   return [
-    `memory      about ${mebibytes(estimate.bytes)} for one client: parameters × 3 (weights, gradients, updated weights) and ` +
-      `${mebibytes(estimate.activationBytes)} of activations for a batch of ${assumed.batch}`,
+    `memory      about ${formatBytes(estimate.bytes)} for one client: parameters × 3 (weights, gradients, updated weights) and ` +
+      `${formatBytes(estimate.activationBytes)} of activations for a batch of ${assumed.batch}`,
     `compute     about ${giga(estimate.trainingFlop)} GFLOP per example for training, ${giga(estimate.forwardFlop)} forward`,
     `assumed     ${assumed.batch} examples; other open sizes ${assumed.length}`,
   ];

@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.ts';
 import type { EpsilonStatement } from '../privacy/accountant.ts';
 import type { PrivacyEvent } from '../privacy/events.ts';
+import { groupEpsilon } from '../privacy/group-privacy.ts';
 import { PldAccountant } from '../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
 import { samplingRate } from '../privacy/sampling.ts';
@@ -15,6 +16,8 @@ export interface EpsilonFlags {
   readonly population?: string;
   readonly steps?: string;
   readonly delta?: string;
+  /** Users of a group that is protected together; default 1 */
+  readonly groupSize?: string;
   /** pld (the default) or rdp */
   readonly accountant?: string;
 }
@@ -27,6 +30,8 @@ export interface EpsilonAnswer {
   readonly cohort?: { readonly expected: number; readonly population: number };
   readonly steps: number;
   readonly statement: EpsilonStatement;
+  /** For a group of users who are added or removed together; epsilon is Infinity where no finite one holds. */
+  readonly group?: { readonly size: number; readonly epsilon: number };
   /** The same by RDP, the accountant of most papers, beside a privacy-loss distribution; null when `statement` is itself by RDP. */
   readonly moments: EpsilonStatement | null;
 }
@@ -40,6 +45,8 @@ export interface EpsilonJson {
   readonly accountant: string;
   /** RDP order; only from RDP. */
   readonly order?: number | null;
+  /** Upper bound for the group of --group-size; null when none is finite. */
+  readonly group?: { readonly size: number; readonly epsilon: number | null };
 }
 
 /** One for all questions of a process: it prices each mechanism once. */
@@ -71,8 +78,17 @@ export function epsilonOfFlags(flags: EpsilonFlags): EpsilonAnswer {
     },
   };
   const byMoments = moments.epsilon(event, delta);
-  const statement = name === 'rdp' ? byMoments : new PldAccountant().epsilon(event, delta);
-  return { noiseMultiplier, ...sampling, steps, statement, moments: statement.accountant === 'rdp' ? null : byMoments };
+  const accountant = name === 'rdp' ? moments : new PldAccountant();
+  const statement = name === 'rdp' ? byMoments : accountant.epsilon(event, delta);
+  const size = flags.groupSize === undefined ? 1 : positiveInteger('--group-size', flags.groupSize);
+  return {
+    noiseMultiplier,
+    ...sampling,
+    steps,
+    statement,
+    ...(size === 1 ? {} : { group: { size, epsilon: groupEpsilon(accountant, event, delta, size) } }),
+    moments: statement.accountant === 'rdp' ? null : byMoments,
+  };
 }
 
 /** q, from either way of giving it. */
@@ -122,15 +138,21 @@ export function positiveInteger(flag: string, text: string | undefined): number 
 }
 
 /** The answer for programs. */
-export function epsilonJson({ statement }: EpsilonAnswer): EpsilonJson {
+export function epsilonJson({ statement, group }: EpsilonAnswer): EpsilonJson {
   const { epsilon, epsilonLower, accountant, order } = statement;
-  const ends = { epsilon: Number.isFinite(epsilon) ? epsilon : null, epsilonLower, accountant };
+  const finite = (value: number) => (Number.isFinite(value) ? value : null);
+  const ends = {
+    epsilon: finite(epsilon),
+    epsilonLower,
+    accountant,
+    ...(group ? { group: { size: group.size, epsilon: finite(group.epsilon) } } : {}),
+  };
   return accountant === 'rdp' ? { ...ends, order } : ends;
 }
 
 /** The answer for people: epsilon, then what it was computed from. */
 export function epsilonText(answer: EpsilonAnswer): string {
-  const { noiseMultiplier, samplingRate: rate, cohort, steps, statement, moments: byMoments } = answer;
+  const { noiseMultiplier, samplingRate: rate, cohort, steps, statement, group, moments: byMoments } = answer;
   const { epsilon, epsilonLower, delta, fallback } = statement;
   const q = cohort
     ? `q = S / K = ${formatCount(cohort.expected)} / ${formatCount(cohort.population)} = ${significant(rate)}`
@@ -148,6 +170,11 @@ export function epsilonText(answer: EpsilonAnswer): string {
   return [
     `epsilon ≈ ${significant(epsilon, 2)}`,
     `(at most ${significant(roundUp(epsilon, 4))} at delta = ${significant(delta)}, user level${certified})`,
+    ...(group
+      ? [
+          `for a group of ${formatCount(group.size)} users: ${Number.isFinite(group.epsilon) ? `epsilon at most ${significant(roundUp(group.epsilon, 4))}` : 'no finite epsilon'}`,
+        ]
+      : []),
     ...beside,
     `mechanism   Gaussian, noise multiplier z = ${significant(noiseMultiplier, 6)}, ${formatCount(steps)} steps`,
     `sampling    Poisson, ${q}`,

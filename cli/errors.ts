@@ -1,8 +1,17 @@
 import { CommanderError } from 'commander';
 import { DpflError } from '../errors.ts';
 
-/** Exit codes of the command line: 0 done, 1 a bug in dpfl, 2 something the user can mend, 130 interrupted. */
+/** Exit codes of the command line: 0 done, 1 a bug in dpfl or a claim that does not hold, 2 something the user can mend, 130 interrupted. */
 export const EXIT = { ok: 0, bug: 1, user: 2, interrupted: 130 } as const;
+
+/** The audit of a run contradicts its claim: nothing that the user did, and nothing to overlook. */
+export class AuditFailure extends Error {
+  constructor(contradiction: string, directory: string) {
+    super(
+      `${contradiction}\nclipping, noise, sampling or accounting are wrong: do not rely on the privacy of ${directory}, see its report.md`,
+    );
+  }
+}
 
 /**
  * Prints an error the way it deserves: one `dpfl:` line per mistake the user can mend, message and stack for a bug.
@@ -16,6 +25,10 @@ export function reportError(error: unknown, stderr: { write(text: string): unkno
   if (error instanceof DpflError) {
     for (const line of error.message.split('\n')) stderr.write(`dpfl: ${line}\n`);
     return EXIT.user;
+  }
+  if (error instanceof AuditFailure) {
+    for (const line of error.message.split('\n')) stderr.write(`dpfl: ERROR: ${line}\n`);
+    return EXIT.bug;
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
   stderr.write(

@@ -66,6 +66,8 @@ export interface LaunchOutcome {
 
 /** A run before anything is started or written: everything that bad input can break. */
 export interface Prepared {
+  /** What the settings allow but nobody should want, one line each. */
+  readonly warnings: readonly string[];
   /** With calibrated noise. */
   readonly config: RunConfig;
   readonly dataset: FederatedDataset;
@@ -228,6 +230,12 @@ export function prepare(asked: RunConfig): Prepared {
   const privacy = new RunPrivacy(config, layout, dataset.population);
   // What cannot be simulated or accounted must show now, not after the first round.
   simulationOf(config, dataset, layout);
+  const { budget } = config.privacy;
+  if (budget !== undefined && !privacy.affords(1)) {
+    throw new PrivacyError(
+      `privacy.budget: the first round alone costs more than epsilon ${budget.epsilon} at delta ${budget.delta}; raise the noise (noise: { calibrate: true } finds how far) or the budget`,
+    );
+  }
   privacy.spend(privacy.entry(1));
   if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
   const { settings, grid } = privacy;
@@ -242,10 +250,24 @@ export function prepare(asked: RunConfig): Prepared {
     clipping: settings.clipping,
     ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
+    ...(config.federation.transport === 'float32' ? {} : { transport: config.federation.transport }),
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
-  return { config, dataset, dataFingerprint, adapted, modelFingerprint, binding, layout, training, forward, task };
+  const { warnings } = settings;
+  return {
+    config,
+    dataset,
+    dataFingerprint,
+    adapted,
+    modelFingerprint,
+    binding,
+    layout,
+    training,
+    forward,
+    task,
+    warnings,
+  };
 }
 
 function announce(
@@ -271,6 +293,7 @@ function announce(
   if (asked.privacy.noise?.calibrate && noise?.multiplier !== undefined) {
     progress.note(`noise multiplier ${noise.multiplier}: the least that keeps all rounds within privacy.budget`);
   }
+  for (const warning of run.warnings) progress.note(`warning: ${warning}`);
   if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   if (run.adapted.lora) progress.note(run.adapted.lora);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);

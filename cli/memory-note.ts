@@ -2,7 +2,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { DpflError } from '../errors.ts';
 import { estimateStep } from '../graph/estimate.ts';
 import type { Model } from '../graph/ir.ts';
-import { significant } from '../report/format.ts';
+import { formatBytes } from '../report/format.ts';
 
 /**
  * What a worker needs to train one client, the only one it trains at a time. Sequences are taken to be as long as the longest held out.
@@ -13,9 +13,8 @@ export function memoryNote(model: Model, dataset: FederatedDataset, batchSize: n
   const length = Math.max(1, ...Object.values(fields).map(({ dims }) => dims[1] ?? 1));
   try {
     const { bytes, activationBytes } = estimateStep(model, { batch: batchSize, length });
-    const mebibytes = (value: number) => `${significant(value / 2 ** 20, 3)} MiB`;
     const batch = `mini-batches of ${batchSize}${fields.features ? ` × ${length} frames` : ''}`;
-    return `memory of a worker for one client: about ${mebibytes(bytes)}, parameters × 3 and ${mebibytes(activationBytes)} of activations for ${batch}`;
+    return `memory of a worker for one client: about ${formatBytes(bytes)}, parameters × 3 and ${formatBytes(activationBytes)} of activations for ${batch}`;
   } catch (error) {
     if (error instanceof DpflError) return undefined;
     throw error;

@@ -9,8 +9,11 @@ export function summaryLines(report: Report, directory: string): string[] {
   const speed = timing.clientsPerSecond === null ? '' : `, ${formatRate(timing.clientsPerSecond)} clients/s`;
   const progress = run.finished
     ? `${run.completedRounds} rounds`
-    : `stopped after ${run.completedRounds} of ${run.plannedRounds} rounds${run.endedByBudget ? ', the next would exceed privacy.budget' : ''}`;
-  const lines: [string, string][] = [[run.name, `${progress} in ${formatDuration(timing.totalSeconds)}${speed}`]];
+    : `stopped after ${run.completedRounds} of ${run.plannedRounds} rounds`;
+  const budget = run.endedByBudget ? '; the next round would exceed privacy.budget' : '';
+  const lines: [string, string][] = [
+    [run.name, `${progress} in ${formatDuration(timing.totalSeconds)}${speed}${budget}`],
+  ];
   if (accuracy) {
     const { metric, before, after } = accuracy;
     lines.push([

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { ConfigError, ProtocolError } from '../errors.ts';
+import { contradiction } from '../report/audit.ts';
 import { reportJson } from '../report/json.ts';
 import { writeReport } from '../report/write.ts';
 import { runConfig } from '../server/run-config.ts';
 import { configSource, type RunOptions } from './commands/run-options.ts';
 import type { SecurityOptions } from './commands/security-options.ts';
 import type { TelemetryOptions } from './commands/telemetry-options.ts';
-import { EXIT } from './errors.ts';
+import { AuditFailure, EXIT } from './errors.ts';
 import { launch } from './launch.ts';
 import { loadConfig } from './load-config.ts';
 import { serverSecurity } from './security.ts';
@@ -86,5 +87,7 @@ export async function train(config: string | undefined, options: RunOptions, net
   }
   const { report } = await writeReport(directory);
   process.stdout.write(options.json ? reportJson(report) : `${summaryLines(report, directory).join('\n')}\n`);
+  const wrong = report.audit && contradiction(report.audit);
+  if (wrong) throw new AuditFailure(wrong, directory);
   if (interruption.signal.aborted && !report.run.finished) process.exitCode = EXIT.interrupted;
 }

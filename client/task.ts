@@ -3,6 +3,7 @@ import { dataConfig } from '../data/config.ts';
 import { ConfigError, ProtocolError } from '../errors.ts';
 import { weightingConfig } from '../privacy/weighting.ts';
 import { localConfig } from './config.ts';
+import { parameterTransport } from './parameter-transport.ts';
 import { clippingSpec } from './round-settings.ts';
 
 const layerSpec = z.strictObject({ name: z.string(), shape: z.array(z.int().min(1)).readonly() });
@@ -19,6 +20,8 @@ export const workerTask = z.strictObject({
   weighting: weightingConfig.optional(),
   /** Step of the exact grid, a power of two. */
   gridStep: z.number().gt(0),
+  /** Format of the parameters on the wire; left out for float32. */
+  transport: parameterTransport.optional(),
   /** Layers of the parameter vector, in order. */
   layers: z.array(layerSpec).readonly(),
 });

@@ -4,9 +4,10 @@ import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { PayloadAssembler, splitPayload } from '../proto/chunks.ts';
 import { decodeClientIds } from '../proto/client-ids.ts';
-import { bytesOfFloats, float32sOfBytes } from '../proto/floats.ts';
+import { bytesOfFloats } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
+import { type ParameterTransport, parametersOfBytes, transportBytes } from './parameter-transport.ts';
 import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
 import { contextOfRound, type ShardContext, type ShardResult, type ShardSeconds, trainShard } from './shard.ts';
 import { parseTask, type WorkerTask, withDataPath } from './task.ts';
@@ -144,7 +145,8 @@ async function work(
     const onnx = await receiveModel(connection);
     const openLeases = options.openLeases ?? ((task, model) => trainHere(options, task, model));
     const train = await openLeases(task, { onnx, layers: task.layers });
-    const parameters = new ParameterReceiver(layout.size, (bytes) => options.events?.onParameters(bytes));
+    const count = (bytes: number) => options.events?.onParameters(bytes);
+    const parameters = new ParameterReceiver(layout.size, task.transport, count);
     for (;;) {
       await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
@@ -202,13 +204,15 @@ async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
 /** Keeps the newest round's parameters, which the server sends once, before the round's first lease. */
 class ParameterReceiver {
   private readonly assembler: PayloadAssembler;
+  private readonly transport: ParameterTransport;
   private readonly onParameters: (bytes: number) => void;
   private round = -1;
   private parameters: Float32Array = new Float32Array(0);
 
-  constructor(size: number, onParameters: (bytes: number) => void) {
+  constructor(size: number, transport: ParameterTransport | undefined, onParameters: (bytes: number) => void) {
+    this.transport = transport ?? 'float32';
     this.onParameters = onParameters;
-    const bytes = size * Float32Array.BYTES_PER_ELEMENT;
+    const bytes = size * transportBytes(this.transport);
     this.assembler = new PayloadAssembler('parameters', (totalBytes) => totalBytes === bytes);
   }
 
@@ -220,7 +224,7 @@ class ParameterReceiver {
       if (!parametersChunk?.chunk) throw new ProtocolError('the server sent neither parameters nor a lease');
       const bytes = this.assembler.add(parametersChunk.chunk);
       if (bytes === undefined) continue;
-      this.parameters = float32sOfBytes(bytes);
+      this.parameters = parametersOfBytes(bytes, this.transport);
       this.round = parametersChunk.round;
       this.onParameters(bytes.byteLength);
     }

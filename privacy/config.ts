@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PrivacyError } from '../errors.ts';
 import type { AdaptiveSettings } from './adaptive-clipping.ts';
+import { auditConfig, auditProblem } from './audit/config.ts';
 import type { ClippingSpec } from './clipping.ts';
 import { type NoiseConventions, noiseConventions } from './conventions.ts';
 import { cyclicParticipation } from './cyclic-sampling.ts';
@@ -127,6 +128,9 @@ export const privacyConfig = z
       .array(extrapolation)
       .default([])
       .describe('other populations and cohorts to quote epsilon for, labelled as extrapolation'),
+    audit: auditConfig
+      .optional()
+      .describe('canaries that bound epsilon empirically from below; they disturb the model a little'),
   })
   .superRefine((config, context) => {
     const problem = (path: (string | number)[], message: string) => context.addIssue({ code: 'custom', path, message });
@@ -140,6 +144,8 @@ export const privacyConfig = z
       );
     }
     for (const { path, message } of mechanismProblems(config)) problem([...path], message);
+    const notAudited = auditProblem(config);
+    if (notAudited !== undefined) problem(['audit'], notAudited);
     if (config.mechanism !== 'none') {
       if (config.clipping.mode === 'none') {
         problem(
@@ -208,6 +214,8 @@ export interface ResolvedPrivacy {
   readonly adaptive: AdaptiveSettings | undefined;
   /** Layers with noise of their own; undefined when all have the same. */
   readonly noiseGroups: readonly NoiseGroup[] | undefined;
+  /** Synthetic users of the audit; 0 without one. */
+  readonly canaries: number;
   readonly delta: number;
   /** What a central step costs; the ledger may say the same in more detail. */
   readonly roundEvent: PrivacyEvent;
@@ -238,6 +246,7 @@ export function resolvePrivacy(config: PrivacyConfig, scale: RunScale): Resolved
     adaptive: adaptiveSettings(config.clipping, expectedCohort),
     bands: config.bands ?? 1,
     noiseGroups: config.noiseGroups,
+    canaries: config.audit?.canaries ?? 0,
     delta: config.delta,
   };
   if (config.mechanism === 'none') {

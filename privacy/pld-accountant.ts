@@ -13,8 +13,8 @@ import type { Repeated } from './spent.ts';
  * Accountant by privacy-loss distributions: a certified interval of the exact epsilon of Poisson-sampled Gaussian and Laplace noise and their
  * compositions. The upper end is the one to report. Gaussian noise on everybody alone has a closed form, which is used.
  *
- * Where no distribution can be computed (hardly any noise, so that one step's loss or epsilon leaves the range of the grid) the statement
- * is that of RDP, says so in `accountant`, and why in `fallback`.
+ * Where no distribution can be computed (hardly any noise, so that one step's loss or epsilon leaves the range of the grid), or the bound of RDP is
+ * below its upper end, the statement is that of RDP, says so in `accountant`, and why in `fallback`.
  */
 export class PldAccountant extends EventAccountant {
   readonly name = 'pld';
@@ -43,8 +43,17 @@ export class PldAccountant extends EventAccountant {
       return { ...statement, epsilon: upper, epsilonLower: lower };
     }
     const certified = certifiedEpsilon(priced(spent), delta, this.#interval);
-    if ('refused' in certified) return { ...this.#rdp.epsilonOf(spent, delta), fallback: certified.refused };
-    return { ...statement, epsilon: certified.upper, epsilonLower: certified.lower };
+    const byRdp = this.#rdp.epsilonOf(spent, delta);
+    if ('refused' in certified) return { ...byRdp, fallback: certified.refused };
+    const { lower, upper } = certified;
+    if (byRdp.epsilon < upper) {
+      return {
+        ...byRdp,
+        epsilonLower: lower,
+        fallback: `its interval, ${lower.toPrecision(3)} to ${upper.toPrecision(3)}, is too wide, and the bound of RDP is below its end`,
+      };
+    }
+    return { ...statement, epsilon: upper, epsilonLower: lower };
   }
 
   deltaOf(spent: readonly Repeated[], epsilon: number): DeltaStatement {

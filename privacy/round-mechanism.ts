@@ -133,6 +133,6 @@ function gridFor(settings: ResolvedPrivacy, std: number): ExactGrid {
   return ExactGrid.forNoisySum(settings.clipping.bound, largestCohort(settings), std);
 }
 
-function largestCohort({ sampledCohort, population }: ResolvedPrivacy): number {
-  return poissonCohortLimit(sampledCohort, population);
+function largestCohort({ sampledCohort, population, canaries }: ResolvedPrivacy): number {
+  return poissonCohortLimit(sampledCohort, population) + canaries;
 }

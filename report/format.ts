@@ -47,6 +47,13 @@ export function formatCount(count: number): string {
   return count.toLocaleString('en-US', { maximumFractionDigits: 3 });
 }
 
+/** Bytes as 312 B, 7.9 KiB, 1.67 MiB or 2.4 GiB. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB'];
+  const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
+  return `${significant(bytes / 1024 ** power, 3)} ${units[power]}`;
+}
+
 /** A fraction as a percentage with one decimal: 0.241 → 24.1 %. */
 export function formatPercent(fraction: number): string {
   return `${(100 * fraction).toFixed(1)} %`;

@@ -1,4 +1,5 @@
 import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
+import { auditMarkdown } from './audit.ts';
 import {
   formatCount,
   formatDuration,
@@ -10,6 +11,7 @@ import {
   roundUp,
   significant,
 } from './format.ts';
+import { list, table } from './markdown-parts.ts';
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
 import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
@@ -18,12 +20,13 @@ import type { AccuracyPoint, AccuracySection, CohortSection, LayerSection, Timin
 
 /** The report as Markdown, for people. */
 export function reportMarkdown(report: Report): string {
-  const { run, accuracy, privacy, extrapolations, layers, cohorts, simulation, timing } = report;
+  const { run, accuracy, privacy, audit, extrapolations, layers, cohorts, simulation, timing } = report;
   const sections = [
     `# ${run.name}`,
     runSection(report),
     accuracy ? accuracySection(accuracy) : '',
     privacy.guaranteed ? privacySection(privacy) : noPrivacySection(privacy),
+    audit ? auditMarkdown(audit) : '',
     extrapolations.length > 0 ? extrapolationSection(extrapolations, report) : '',
     layers.rows.length > 0 ? layerSection(layers) : '',
     cohorts ? cohortSection(cohorts) : '',
@@ -294,15 +297,6 @@ function timingSection(timing: TimingSection): string {
     ]),
   ];
   return `## Timing\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(header), `|${header.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
-}
-
-function list(items: readonly string[]): string {
-  return items.map((item) => `- ${item}`).join('\n');
 }
 
 function maybe(value: number | null, format: (value: number) => string): string {

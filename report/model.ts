@@ -1,5 +1,6 @@
 import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
 import { sampledCohort } from '../server/run-config.ts';
+import { type AuditSection, auditSection } from './audit.ts';
 import {
   budgetIsSpent,
   extrapolations,
@@ -27,6 +28,8 @@ export interface Report {
   readonly run: RunSection;
   readonly accuracy: AccuracySection | null;
   readonly privacy: PrivacySection | NoPrivacySection;
+  /** Empirical audit by canaries; null without one. */
+  readonly audit: AuditSection | null;
   /** Deployments that were not run. */
   readonly extrapolations: readonly ExtrapolatedEpsilon[];
   readonly layers: LayerSection;
@@ -67,7 +70,7 @@ export interface RunSection {
 }
 
 /** The report of a run, a pure function of the files in its directory. */
-export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Report {
+export function buildReport({ config, manifest, rounds, ledger, auditScores }: RunFiles): Report {
   const {
     population,
     dataset,
@@ -120,6 +123,10 @@ export function buildReport({ config, manifest, rounds, ledger }: RunFiles): Rep
     },
     accuracy: accuracySection(rounds),
     privacy,
+    audit:
+      config.privacy.audit === undefined || auditScores === undefined
+        ? null
+        : auditSection(auditScores, { delta: config.privacy.delta, ...config.privacy.audit }, privacy),
     extrapolations: extrapolations(record, privacy),
     layers: layerSection(rounds),
     cohorts: cohortSection(rounds, sampledCohort(config)),

@@ -211,7 +211,7 @@ export function privacySection(
       ...ledgerCaveats(ledger, uniform, shown, settings),
       ...settings.warnings.map(sentence),
       ...protectionCaveat(epsilon),
-      noiseSourceCaveat(settings.noiseSource),
+      noiseSourceCaveat(settings),
       PLACEMENT_CAVEATS[settings.noisePlacement],
       startCaveat(record),
       ...weightingCaveat(record),
@@ -359,9 +359,12 @@ function weightingCaveat({ weighting }: PrivacyRecord): string[] {
   ];
 }
 
-function noiseSourceCaveat(source: NoiseSource): string {
-  return source === 'seeded'
-    ? 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.'
+function noiseSourceCaveat({ noiseSource, sampling }: Pick<ResolvedPrivacy, 'noiseSource' | 'sampling'>): string {
+  if (noiseSource === 'seeded') {
+    return 'Noise and cohorts are drawn from the seed in config.yaml, so that the run can be repeated: whoever knows the seed can take the noise off again. The guarantee describes the mechanism; for a model that is released set noiseSource: cryptographic.';
+  }
+  return sampling === 'cyclic'
+    ? 'Noise came from the cryptographic generator of the operating system; nobody can repeat the run or take the noise off. What later rounds need of it is in the checkpoints: delete them before anything but the model is handed on. Cohorts follow from the seed in config.yaml and are no secret; epsilon gains nothing from them.'
     : 'Noise and cohorts came from the cryptographic generator of the operating system and were not kept: nobody can repeat the run, take the noise off, or tell from the seed who took part.';
 }
 

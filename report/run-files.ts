@@ -4,10 +4,12 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, DataError } from '../errors.ts';
 import { type LedgerEntry, parseLedger } from '../privacy/ledger.ts';
+import { AUDIT_FILE } from '../server/audit-scores.ts';
 import { checkpointRounds } from '../server/checkpoint.ts';
 import type { RoundRecord } from '../server/records.ts';
 import { parseRunConfig, type RunConfig } from '../server/run-config.ts';
 import { readLines } from '../server/run-directory.ts';
+import { type AuditScores, readAuditScores } from './audit-scores.ts';
 
 /** What reports need of manifest.json; other entries are shown as they are when they are single values. */
 const manifest = z.looseObject({
@@ -31,6 +33,8 @@ export interface RunFiles {
   readonly manifest: ReportManifest;
   readonly rounds: readonly RoundRecord[];
   readonly ledger: readonly LedgerEntry[];
+  /** Of the canaries; undefined when the run is not audited. */
+  readonly auditScores?: AuditScores | undefined;
 }
 
 /**
@@ -54,11 +58,14 @@ export async function readRunFiles(directory: string): Promise<RunFiles> {
   if (missing !== undefined) {
     throw new DataError(`${ledgerFile}: round ${missing} is missing, so epsilon would be too low; restore the file`);
   }
+  const config = await readConfig(join(directory, 'config.yaml'));
+  const { audit } = config.privacy;
   return {
-    config: await readConfig(join(directory, 'config.yaml')),
+    config,
     manifest: await readManifest(join(directory, 'manifest.json')),
     rounds,
     ledger,
+    ...(audit === undefined ? {} : { auditScores: await readAuditScores(join(directory, AUDIT_FILE), audit.canaries) }),
   };
 }
 

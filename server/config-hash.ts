@@ -14,15 +14,18 @@ export function configHash(config: RunConfig): string {
     leaseSeconds: _lease,
     silenceSeconds: _silence,
     waitForWorkersSeconds: _wait,
+    transport,
     ...federation
   } = rest.federation;
+  // Left out at its default, as in configurations older than the setting.
+  const rounding = transport === 'float32' ? undefined : transport;
   const { extrapolate: _extrapolate, ...privacy } = rest.privacy;
   // Noise shared by rounds is made for a number of them.
   const rounds = isCorrelated(privacy.mechanism) ? plannedRounds : undefined;
   const { write: _write, ...lora } = rest.train?.lora ?? {};
   const train = rest.train?.lora ? { ...rest.train, lora } : rest.train;
   return createHash('sha256')
-    .update(canonicalJson({ ...rest, federation: { ...federation, rounds }, privacy, train }))
+    .update(canonicalJson({ ...rest, federation: { ...federation, rounds, transport: rounding }, privacy, train }))
     .digest('hex');
 }
 

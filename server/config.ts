@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parameterTransport } from '../client/parameter-transport.ts';
 import { weightingConfig } from '../privacy/weighting.ts';
 
 /** How the central learning rate changes with the central step t = 1, 2, … */
@@ -83,6 +84,11 @@ export const federationConfig = z.strictObject({
     .default(2)
     .describe(
       'Worker processes that `dpfl run` starts on this machine; 0: clients train in its own process, without gRPC, for debugging and small runs. `dpfl server` waits for workers started elsewhere.',
+    ),
+  transport: parameterTransport
+    .default('float32')
+    .describe(
+      'Format in which parameters travel to those who train. float16 and bfloat16 halve that traffic: clients then train from rounded parameters, while the server keeps its own in float32. Sums always come back exact.',
     ),
   leaseSeconds: z
     .number()

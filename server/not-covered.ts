@@ -19,6 +19,7 @@ const COVERED = {
   evaluation: false,
   layers: false,
   parametersSha256: true,
+  canaries: false,
   faults: false,
   simulation: false,
   seconds: false,

@@ -47,6 +47,8 @@ export interface RoundRecord {
   readonly epsilon: number | null;
   /** Clipping bounds of this round where they adapt: one, or one per layer. Covered by differential privacy. */
   readonly clippingBounds?: readonly number[];
+  /** Canaries of the audit that took part, beside the cohort; only with `privacy.audit`. Not private. */
+  readonly canaries?: number;
   readonly evaluation?: EvaluationRecord;
   readonly layers: LayerStatistics;
   /** SHA-256 (hex) of the parameters after the round; absent in runs of earlier versions. */

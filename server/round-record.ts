@@ -12,6 +12,7 @@ export interface FinishedRound {
   readonly step: CentralStep;
   readonly epsilon: number | null;
   readonly clippingBounds?: readonly number[] | undefined;
+  readonly canaries?: number | undefined;
   readonly evaluation?: EvaluationRecord;
   readonly parametersSha256: string;
   readonly faults?: FaultRecord;
@@ -23,8 +24,19 @@ export interface FinishedRound {
 
 /** The record of a central step. A local loss that overflowed is recorded as null, since JSON knows no infinity. */
 export function roundRecord(finished: FinishedRound): RoundRecord {
-  const { round, trained, step, epsilon, evaluation, parametersSha256, faults, seconds, workers, clippingBounds } =
-    finished;
+  const {
+    round,
+    trained,
+    step,
+    epsilon,
+    evaluation,
+    parametersSha256,
+    faults,
+    seconds,
+    workers,
+    clippingBounds,
+    canaries,
+  } = finished;
   const { contributed, rejectedNonFinite, lossSum, infeasibleTargets } = trained.totals;
   const trainLoss = lossSum / contributed;
   return {
@@ -38,6 +50,7 @@ export function roundRecord(finished: FinishedRound): RoundRecord {
     updateNorm: step.updateNorm,
     epsilon,
     ...(clippingBounds === undefined ? {} : { clippingBounds }),
+    ...(canaries === undefined ? {} : { canaries }),
     ...(evaluation === undefined ? {} : { evaluation }),
     layers: step.layers,
     parametersSha256,

@@ -110,6 +110,11 @@ export class RunPrivacy {
     }
   }
 
+  /** Standard deviation of all the noise on each coordinate of a layer, where it is the same in every round. */
+  deviation(layer: number): number {
+    return this.#mechanism.noise.standardDeviation(1, layer);
+  }
+
   /** Under what terms a cohort trains. */
   terms(cohort: readonly number[]): RoundTerms {
     const { clipping, grid, clientNoise } = this.#mechanism;
@@ -133,12 +138,12 @@ export class RunPrivacy {
     return this.settings.noisePlacement === 'local';
   }
 
-  /** What later rounds need of earlier ones, for the checkpoint. */
-  state(): PrivacyState {
+  /** What rounds after `round` need of earlier ones, for its checkpoint. After the last, no noise is kept: with it, exact sums could be read from models. */
+  state(round: number): PrivacyState {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
-      ...this.#mechanism.noise.state?.(),
+      ...(round < this.#rounds ? this.#mechanism.noise.state?.() : {}),
     };
   }
 
@@ -171,7 +176,7 @@ export class RunPrivacy {
         `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
       );
     }
-    this.#mechanism.noise.restore?.(state, round);
+    if (round < this.#rounds) this.#mechanism.noise.restore?.(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 

@@ -1,8 +1,11 @@
 import { expectedWork } from '../client/expected-work.ts';
+import { asTransported } from '../client/parameter-transport.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import type { Canaries } from '../privacy/audit/canaries.ts';
 import { RoundAggregator } from './aggregation.ts';
+import { AUDIT_FILE, auditScores, canariesOf } from './audit-scores.ts';
 import { type Checkpoint, saveCheckpoint } from './checkpoint.ts';
 import { configHash } from './config-hash.ts';
 import type { Evaluator } from './evaluation.ts';
@@ -83,6 +86,7 @@ class Coordinator {
   readonly #rejections = new RejectionWatch();
   readonly #planner: ShardPlanner;
   readonly #simulation: Simulation | undefined;
+  readonly #canaries: Canaries | undefined;
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
@@ -91,6 +95,7 @@ class Coordinator {
     const { config, layout, dataset, initialParameters } = options;
     this.#options = options;
     this.#privacy = new RunPrivacy(config, layout, dataset.population);
+    this.#canaries = canariesOf(config, layout, this.#privacy);
     this.#optimizer = new CentralOptimizer(config.optimizer, layout);
     this.#aggregator = new RoundAggregator(layout);
     this.#parameters = initialParameters.slice();
@@ -131,6 +136,7 @@ class Coordinator {
       );
     }
     this.#privacy.restore(resumeFrom.privacy, resumeFrom.round);
+    this.#canaries?.restore(resumeFrom.privacy);
     this.#optimizer.restore(resumeFrom.optimizer);
     this.#parameters.set(resumeFrom.parameters);
     this.#round = resumeFrom.round;
@@ -153,7 +159,7 @@ class Coordinator {
 
   async #step(round: number): Promise<void> {
     const { config, server, layout, runDirectory, progress } = this.#options;
-    const { expectedCohort, workers: expectedWorkers, rounds } = config.federation;
+    const { expectedCohort, workers: expectedWorkers, rounds, transport } = config.federation;
     const started = performance.now();
     const privacy = this.#privacy;
     const account = async () => {
@@ -169,17 +175,21 @@ class Coordinator {
       workers: expectedWorkers,
       simulation: this.#simulation,
     };
-    const trained = await trainCohort(server, this.#aggregator, cohort, round, this.#parameters, (done, total) =>
+    const start = asTransported(this.#parameters, transport, layout, this.#scratch);
+    const trained = await trainCohort(server, this.#aggregator, cohort, round, start, (done, total) =>
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
     const workers = server.workerCount();
+    const canaries = this.#canaries?.addTo(trained.totals.sum, round);
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
     if (!privacy.releasedByTraining) await account();
     const mechanism = privacy.serverNoise(trained.cohort, trained.totals.contributed);
     const release = { grid: privacy.grid, mechanism, expectedCohort };
     const clippingBounds = privacy.movingBounds;
     const step = centralStep(round, trained.totals, release, this.#optimizer, layout, this.#parameters, this.#scratch);
+    // The step left the sum with its noise: what is released.
+    this.#canaries?.observe(trained.totals.sum);
     privacy.finish(round, trained.totals);
     const evaluationStarted = performance.now();
     const due = round % config.evaluation.every === 0 || round === rounds;
@@ -194,6 +204,7 @@ class Coordinator {
       trained,
       step,
       clippingBounds,
+      canaries,
       epsilon,
       evaluation,
       parametersSha256,
@@ -233,9 +244,11 @@ class Coordinator {
       configHash: this.#configHash,
       parameters: this.#parameters,
       optimizer: this.#optimizer.state,
-      privacy: this.#privacy.state(),
+      privacy: { ...this.#privacy.state(this.#round), ...this.#canaries?.state() },
     };
     await runDirectory.requireOurs();
+    // Before the checkpoint, from which a crash in between would go on.
+    if (this.#canaries) await runDirectory.write(AUDIT_FILE, auditScores(this.#round, this.#canaries));
     await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
     this.#savedRound = this.#round;
   }

@@ -1,4 +1,5 @@
 import { Server } from '@grpc/grpc-js';
+import { bytesOfParameters } from '../client/parameter-transport.ts';
 import type { RoundSettings } from '../client/round-settings.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
@@ -6,7 +7,6 @@ import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { splitPayload } from '../proto/chunks.ts';
 import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
-import { bytesOfFloats } from '../proto/floats.ts';
 import { Aggregation, MAX_MESSAGE_BYTES, wireOptions } from '../proto/load.ts';
 import type { TlsIdentity } from '../proto/tls.ts';
 import { Admission } from './admission.ts';
@@ -193,7 +193,7 @@ export class AggregationServer {
     const dispatch = new RoundDispatch({
       runId,
       round,
-      parameters: splitPayload(bytesOfFloats(parameters)),
+      parameters: splitPayload(bytesOfParameters(parameters, this.options.task.transport ?? 'float32')),
       shards,
       settingsJson: settings === undefined ? '' : JSON.stringify(settings),
       layers: this.layout.layers.length,

@@ -19,6 +19,7 @@ export function addPrivacyCommand(program: Command): void {
     .option('--steps <T>', 'number of central steps')
     .option('--delta <D>', 'delta of the (epsilon, delta) guarantee')
     .option('--accountant <name>', 'how to account: pld (certified interval) or rdp', 'pld')
+    .option('--group-size <N>', 'users of a group to bound epsilon for as well, beside a single user')
     .option('--batch <file>', 'read one JSON object per line, print one JSON answer per line')
     .option('--json', 'print JSON on stdout')
     .summary('epsilon of Poisson-sampled Gaussian noise')
@@ -51,6 +52,7 @@ Noise stated on the average (the paper's sigma_DP) becomes Z = sigma_DP * S; on 
   addTableCommand(privacy);
   addCurveCommand(privacy);
   addPlanCommand(privacy);
+  addAuditCommand(privacy);
 }
 
 function addNoiseCommand(privacy: Command): void {
@@ -149,5 +151,36 @@ Example:
         writeOutput(flags.svg, planChart(plan));
       }
       process.stdout.write(flags.json ? `${JSON.stringify(plan)}\n` : planText(plan));
+    });
+}
+
+function addAuditCommand(privacy: Command): void {
+  privacy
+    .command('audit')
+    .argument('<run>', 'run directory of a run with privacy.audit, such as runs/quickstart-001')
+    .option('--confidence <C>', 'confidence of the lower bound (default: that of the run)')
+    .option('--json', 'print JSON on stdout')
+    .summary('empirical lower bound on epsilon beside the claim')
+    .description(
+      'Computes anew what the canaries of a run (privacy.audit: { canaries: n }) tell of its epsilon: a lower bound that holds at its ' +
+        'confidence, and an estimate, beside the epsilon of the ledger.',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ dpfl run configs/quickstart.yaml --set privacy.audit.canaries=1000
+  $ dpfl privacy audit runs/quickstart-001 --confidence 0.95
+
+Exit codes: 0 the claim is not contradicted (which does not prove it), 1 it is, 2 there is no audited run`,
+    )
+    .action(async (run: string, flags: { confidence?: string; json?: boolean }) => {
+      const { auditOfRun, auditText } = await import('../audit.ts');
+      const audit = await auditOfRun(run, flags.confidence);
+      process.stdout.write(flags.json ? `${JSON.stringify(audit)}\n` : auditText(audit));
+      const { contradiction } = await import('../../report/audit.ts');
+      const { AuditFailure } = await import('../errors.ts');
+      const wrong = contradiction(audit);
+      if (wrong !== null) throw new AuditFailure(wrong, run);
     });
 }

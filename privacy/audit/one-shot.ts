@@ -8,6 +8,7 @@ export interface OneShotEstimate {
   readonly epsilon: number;
   /** One-sided lower limit at the confidence asked for, if the scores are normal and independent. */
   readonly epsilonLower: number;
+  readonly confidence: number;
 }
 
 /**
@@ -34,7 +35,7 @@ export function oneShotEstimate(
   // Variance of the standardised difference of means (Hedges & Olkin 1985).
   const error = Math.sqrt(1 / inside.count + 1 / outside.count + (mu * mu) / (2 * (freedom + 2)));
   const least = mu - normalQuantile(confidence) * error;
-  return { mu, epsilon: epsilonOf(mu, delta), epsilonLower: epsilonOf(least, delta) };
+  return { mu, epsilon: epsilonOf(mu, delta), epsilonLower: epsilonOf(least, delta), confidence };
 }
 
 function epsilonOf(mu: number, delta: number): number {

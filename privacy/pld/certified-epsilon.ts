@@ -44,6 +44,8 @@ const SMALLEST_LOSS = 1e-7;
 const LARGEST_EPSILON = 1200;
 const MOST_CELLS = 2 ** 20;
 const LARGEST_WINDOW = 2 ** 18;
+/** A lower end above this part of the upper one is taken as it is. */
+const TIGHT = 0.98;
 /** Share of δ that outcomes too unlikely to integrate may take. */
 const OUTCOME_SHARE = 1e-7;
 
@@ -92,11 +94,23 @@ export function certifiedEpsilon(
   const upperParts = cells.map((cell, k) => ({ grid: pessimisticGrid(cell), count: ranges[k].count }));
   const lowerParts = cells.map((cell, k) => ({ grid: optimisticGrid(cell), count: ranges[k].count }));
   const share = 2 * unaccounted * steps;
-  const bound = (side: 'upper' | 'lower', gridParts: readonly GridPart[], plan: Plan): number => {
+  const bound = (side: 'upper' | 'lower', gridParts: readonly GridPart[], plan: Plan, shift = 0): number => {
     const window = windowAround(gridParts, grid, plan);
     // Nothing on the grid (all merged and dropped), or tails too long for it: only the trivial bound.
     if (!(window.size <= 16 * LARGEST_WINDOW)) return side === 'upper' ? Number.POSITIVE_INFINITY : 0;
-    return epsilonOfLoss(composeTilted(gridParts, grid, window), window, grid, delta, steps, side, share);
+    return epsilonOfLoss(composeTilted(gridParts, grid, window), window, grid, delta, steps, side, share, shift);
+  };
+  // Where most outcomes lie within one cell, merging up to its edge takes all the others to balance them: there a grid point is put at the loss
+  // that they have together. Privacy buckets (losses rounded down) are the other way out.
+  const alignedLower = (): number => {
+    const offsets = ranges.map(({ source }) => source.bulkLoss(grid));
+    const shift = offsets.reduce((sum, offset, k) => sum + offset * ranges[k].count, 0);
+    const aligned = ranges.map(({ source }, k) => source.cells(grid, offsets[k]));
+    const parts = aligned.map((cell, k) => ({ grid: optimisticGrid(cell), count: ranges[k].count }));
+    const merged = bound('lower', parts, directions[0], shift);
+    if (merged > TIGHT * removing) return merged;
+    const rounded = aligned.map(({ first, mass }, k) => ({ grid: { first, mass }, count: ranges[k].count }));
+    return Math.max(merged, bound('lower', rounded, directions[0], shift));
   };
   const reversed = (part: GridPart): GridPart => ({ grid: reversedGrid(part.grid, grid), count: part.count });
   const removing = chernoffOr(
@@ -107,9 +121,7 @@ export function certifiedEpsilon(
     delta - share,
   );
   const merged = bound('lower', lowerParts, directions[0]);
-  // Where the losses of most outcomes lie within one cell, merging loses all of them; rounding down then loses less.
-  const rounded = cells.map(({ first, mass }, k) => ({ grid: { first, mass }, count: ranges[k].count }));
-  const lower = merged > 0.98 * removing ? merged : Math.max(merged, bound('lower', rounded, directions[0]));
+  const lower = merged > TIGHT * removing ? merged : Math.max(merged, alignedLower());
   const adding = upperParts.map(reversed);
   // Mostly Chernoff's bound shows at once that adding a user costs less than removing one.
   const tilts = [bestTiltAt(rough.map(reversedPart), removing), directions[1].lambda].map((tilt) =>

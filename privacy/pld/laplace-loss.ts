@@ -19,7 +19,9 @@ export function laplaceLoss(mechanism: SampledLaplace): LossSource {
   ];
   return {
     span: ends[1].loss - ends[0].loss,
-    cells: (interval) => laplaceCells(mechanism, interval, ends),
+    cells: (interval, offset = 0) => laplaceCells(mechanism, interval, offset, ends),
+    // Half of all outcomes without the user, and more, have exactly this loss.
+    bulkLoss: () => ends[0].loss,
     rough: () => {
       const inside = Array.from({ length: ROUGH_POINTS }, (_, k) => (k + 0.5) / ROUGH_POINTS);
       const noise = inside.map((x) => exp(-x / b) / (2 * b * ROUGH_POINTS));
@@ -39,18 +41,19 @@ interface Atom {
 function laplaceCells(
   { samplingRate: q, scale: b }: SampledLaplace,
   interval: number,
+  offset: number,
   ends: readonly Atom[],
 ): LossCells {
-  const first = floor(ends[0].loss / interval);
-  const last = floor(ends[1].loss / interval);
+  const first = floor((ends[0].loss - offset) / interval);
+  const last = floor((ends[1].loss - offset) / interval);
   const mass = new Float64Array(last - first + 1);
   const excess = new Float64Array(mass.length);
   const { nodes, weights } = FIVE_POINTS;
   let from = 0;
   for (let cell = 0; cell < mass.length; cell++) {
-    const edge = expm1((first + cell) * interval);
+    const edge = expm1((first + cell) * interval + offset);
     // Where the loss reaches the cell's upper edge: 1 + b·log(1 + (e^edge − 1)/q), halved.
-    const odds = expm1((first + cell + 1) * interval) / q;
+    const odds = expm1((first + cell + 1) * interval + offset) / q;
     const end = odds > -1 ? (1 + b * log1p(odds)) / 2 : 0;
     const to = cell === mass.length - 1 ? 1 : min(1, max(from, end));
     // The integrand's logarithm changes by at most 3 per b.
@@ -70,9 +73,9 @@ function laplaceCells(
     from = to;
   }
   for (const { loss, noise } of ends) {
-    const cell = floor(loss / interval) - first;
+    const cell = floor((loss - offset) / interval) - first;
     mass[cell] += noise * exp(loss);
-    excess[cell] += noise * exp(loss) * max(0, -expm1((first + cell) * interval - loss));
+    excess[cell] += noise * exp(loss) * max(0, -expm1((first + cell) * interval + offset - loss));
   }
-  return { interval, first, mass, excess };
+  return { interval, offset, first, mass, excess };
 }

@@ -1,3 +1,4 @@
+import { logErfc } from '../log-erfc.ts';
 import type { SampledGaussian } from '../mechanisms.ts';
 
 // Looked up once: in a virtual-machine context every use of a global costs more than the function.
@@ -5,12 +6,13 @@ const { abs, ceil, exp, expm1, floor, log, log1p, max, min, sqrt } = Math;
 
 /**
  * The privacy loss L(x) = log(P(x)/Q(x)) of removing a user, P = (1 − q)·N(0, z²) + q·N(1, z²), Q = N(0, z²), cut into cells
- * [i·Δ, (i + 1)·Δ). Adding a user is the same with P and Q exchanged and the sign of the loss turned.
+ * [i·Δ + offset, (i + 1)·Δ + offset). Adding a user is the same with P and Q exchanged and the sign of the loss turned.
  */
 export interface LossCells {
   /** Δ */
   readonly interval: number;
-  /** i of the first cell; its lower edge is `first`·Δ. */
+  readonly offset: number;
+  /** i of the first cell; its lower edge is `first`·Δ + offset. */
   readonly first: number;
   /** P(cell) */
   readonly mass: Float64Array;
@@ -22,7 +24,9 @@ export interface LossCells {
 export interface LossSource {
   /** Largest minus smallest loss of the outcomes that are integrated. */
   readonly span: number;
-  cells(interval: number): LossCells;
+  cells(interval: number, offset?: number): LossCells;
+  /** The loss that the most frequent outcomes have together, all within `interval` of it. */
+  bulkLoss(interval: number): number;
   /** Points and masses of about the same distribution, for choosing tilt and window; nothing is certified by them. */
   rough(): { readonly losses: Float64Array; readonly mass: Float64Array };
 }
@@ -42,7 +46,8 @@ export function gaussianLoss(mechanism: SampledGaussian, unaccounted: number): L
   const high = 1 + reach * z;
   return {
     span: privacyLoss(mechanism, high) - privacyLoss(mechanism, low),
-    cells: (interval) => lossCells(mechanism, interval, low, high),
+    cells: (interval, offset = 0) => lossCells(mechanism, interval, offset, low, high),
+    bulkLoss: (interval) => bulkLoss(mechanism, interval),
     rough: () => {
       const step = (high - low) / ROUGH_POINTS;
       const outcomes = Float64Array.from({ length: ROUGH_POINTS }, (_, k) => low + (k + 0.5) * step);
@@ -81,18 +86,18 @@ const PANEL_SLOPE = 1;
  * Both masses of every cell between the outcomes `low` and `high`, by quadrature. Everything integrated is positive, so tails of
  * 1e-100 are as accurate, relatively, as the bulk.
  */
-function lossCells(mechanism: SampledGaussian, interval: number, low: number, high: number): LossCells {
+function lossCells(mechanism: SampledGaussian, interval: number, offset: number, low: number, high: number): LossCells {
   const { samplingRate: q, noiseMultiplier: z } = mechanism;
-  const first = floor(privacyLoss(mechanism, low) / interval);
-  const last = floor(privacyLoss(mechanism, high) / interval);
+  const first = floor((privacyLoss(mechanism, low) - offset) / interval);
+  const last = floor((privacyLoss(mechanism, high) - offset) / interval);
   const mass = new Float64Array(last - first + 1);
   const excess = new Float64Array(mass.length);
   const variance = z * z;
   const density = 1 / (z * sqrt(2 * Math.PI));
   let from = low;
   for (let cell = 0; cell < mass.length; cell++) {
-    const edge = expm1((first + cell) * interval);
-    const end = cell === mass.length - 1 ? high : outcomeOfLoss(mechanism, (first + cell + 1) * interval);
+    const edge = expm1((first + cell) * interval + offset);
+    const end = cell === mass.length - 1 ? high : outcomeOfLoss(mechanism, (first + cell + 1) * interval + offset);
     const to = min(high, max(from, end));
     const slope = ((to - from) * (max(abs(from), abs(to)) + 1)) / variance;
     const { nodes, weights } = slope <= SMALL_SLOPE ? TWO_POINTS : FIVE_POINTS;
@@ -114,5 +119,23 @@ function lossCells(mechanism: SampledGaussian, interval: number, low: number, hi
     excess[cell] = max(0, cellExcess * half * density);
     from = to;
   }
-  return { interval, first, mass, excess };
+  return { interval, offset, first, mass, excess };
+}
+
+/** log(P(B)/Q(B)) of the outcomes B whose losses are within Δ of that same number, by iteration. */
+function bulkLoss(mechanism: SampledGaussian, interval: number): number {
+  const { samplingRate: q, noiseMultiplier: z } = mechanism;
+  const below = (x: number) => exp(logErfc(-x / (z * Math.SQRT2))) / 2;
+  let loss = q === 1 ? 0 : log1p(-q);
+  for (let i = 0; i < 50; i++) {
+    const from = outcomeOfLoss(mechanism, loss - interval);
+    const to = outcomeOfLoss(mechanism, loss + interval);
+    const without = below(to) - below(from);
+    const shifted = below(to - 1) - below(from - 1);
+    if (!(without > 0)) return loss;
+    const next = log1p(q * (shifted / without - 1));
+    if (abs(next - loss) < 1e-9 * interval) return next;
+    loss = next;
+  }
+  return loss;
 }

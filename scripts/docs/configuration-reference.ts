@@ -15,7 +15,7 @@ const INTRODUCTION = `# Configuration
 
 *Written by \`npm run docs\` from the schemas that check every configuration. Do not edit by hand.*
 
-A run is described by one YAML file; \`configs/\` has three to start from. Unknown keys are errors, so nothing is silently ignored.
+A run is described by one YAML file; \`configs/\` has some to start from. Unknown keys are errors, so nothing is silently ignored.
 Any key can be changed on the command line: \`--set federation.rounds=10\`, \`--set 'optimizer={kind: sgd, learningRate: 1}'\`;
 an empty value (\`--set local.steps=\`) removes a key. \`model.path\` and \`data.path\` are relative to the YAML file, or to the current
 directory when given by \`--set\`. The file with all defaults filled in is kept as \`config.yaml\` in the run directory.
@@ -23,11 +23,13 @@ directory when given by \`--set\`. The file with all defaults filled in is kept 
 Some rules tie keys together:
 
 - \`local\` takes exactly one of \`steps\` and \`epochs\`.
-- \`privacy.noise\` takes exactly one of \`multiplier\`, \`sigmaDp\` and \`sigmaClient\`; see [privacy.md](privacy.md#three-ways-to-state-the-noise).
-- \`privacy.mechanism: gaussian\` needs \`noise\` and a clipping mode other than \`none\`; \`mechanism: none\` takes neither \`noise\` nor \`extrapolate\`.
+- \`privacy.noise\` takes exactly one of \`multiplier\`, \`sigmaDp\`, \`sigmaClient\` (see [privacy.md](privacy.md#three-ways-to-state-the-noise)) and \`calibrate\`,
+  which needs \`privacy.budget\`.
+- Every \`privacy.mechanism\` but \`none\` needs \`noise\` and a clipping mode other than \`none\` (\`laplace\`: \`l1\`); \`none\` takes neither \`noise\` nor
+  \`extrapolate\`. \`treeAggregation\` and \`bandedMatrix\` go with \`federation.sampling: cyclic\`.
 - \`federation.expectedCohort\` must not exceed the population (sampling rate q ≤ 1).
 - \`seedModel\` needs a data set with public examples (\`synthetic-speech\` has some).
-- \`model.kind\` must suit the data: \`transformer-ctc\` for speech, \`cnn\` for images, \`onnx\` for either.`;
+- \`model.kind\` must suit the data: \`transformer-ctc\` for speech, \`cnn\` and \`mlp\` for images, \`onnx\` for either and for fields of your own.`;
 
 /** The reference of a configuration schema as Markdown: a section per top-level key, a table per alternative. */
 export function configurationReference(schema: z.ZodType): string {
@@ -142,6 +144,7 @@ function valueWords(schema: Schema): string {
   const forms = [...(schema.anyOf ?? []), ...(schema.oneOf ?? [])] as Schema[];
   if (forms.length > 0) return forms.map(valueWords).join(' or ');
   if (schema.type === 'array') {
+    if (schema.prefixItems) return `list of ${(schema.prefixItems as Schema[]).map(valueWords).join('; ')}`;
     const items = schema.items as Schema;
     const keys = propertiesOf(items).map(({ key }) => `\`${key}\``);
     return keys.length > 0 ? `list of sections with ${keys.join(', ')}` : `list of ${valueWords(items)}`;

@@ -133,3 +133,15 @@ describe('dpfl privacy epsilon', () => {
     expect(ask).toThrow(message);
   });
 });
+
+test('--group-size: a bound for several users together, above that for one', () => {
+  const flags = { noiseMultiplier: '1', samplingRate: '0.001', steps: '100', delta: '1e-6' };
+  const alone = epsilonOfFlags(flags);
+  const answer = epsilonOfFlags({ ...flags, groupSize: '3' });
+  expect(alone.group).toBeUndefined();
+  expect(answer.statement).toEqual(alone.statement);
+  expect(answer.group?.epsilon).toBeGreaterThan(2 * alone.statement.epsilon);
+  expect(epsilonText(answer)).toMatch(/^for a group of 3 users: epsilon at most /m);
+  expect(epsilonJson(answer).group).toEqual(answer.group);
+  expect(() => epsilonOfFlags({ ...flags, groupSize: '1.5' })).toThrow('--group-size');
+});

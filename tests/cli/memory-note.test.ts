@@ -13,7 +13,7 @@ test('says what one client needs, and of which batches', () => {
   const model = buildCnn({ kind: 'cnn', channels: [4], hidden: 8, imageShape: [3, 10, 10], classes: 5 }, 1);
   const note = memoryNote(model, heldOut({}), 20);
   expect(note).toMatch(
-    /^memory of a worker for one client: about [\d.]+ MiB, parameters × 3 and [\d.]+ MiB of activations for mini-batches of 20$/,
+    /^memory of a worker for one client: about [\d.]+ KiB, parameters × 3 and [\d.]+ KiB of activations for mini-batches of 20$/,
   );
 });
 
@@ -23,7 +23,10 @@ test('takes sequences to be as long as the longest held out', () => {
   const features = (frames: number) => ({ type: 'float32' as const, dims: [2, frames, 8], data: new Float32Array() });
   const [short, long] = [50, 100].map((frames) => memoryNote(model, heldOut({ features: features(frames) }), 4)!);
   expect(short).toMatch(/mini-batches of 4 × 50 frames$/);
-  const activations = (note: string) => Number(/([\d.]+) MiB of activations/.exec(note)![1]);
+  const activations = (note: string) => {
+    const [, value, unit] = /([\d.]+) ([KM])iB of activations/.exec(note)!;
+    return Number(value) * (unit === 'M' ? 1024 : 1);
+  };
   // Attention grows with the square of the length, everything else in proportion.
   expect(activations(long!)).toBeGreaterThan(1.9 * activations(short!));
   expect(activations(long!)).toBeLessThan(4.1 * activations(short!));

@@ -14,8 +14,10 @@ test('an asterisk marks where PLD is tighter, a dash where there is none', () =>
     { ...row, pld: { lower: 7.2, upper: 7.22 } },
     { ...row, pld: null, fallback: 'too little noise' },
   ]);
-  const [, tighter, equal, refused] = text.split('\n');
-  expect(tighter).toMatch(/^en {2}0\.6144 .* 7\.2 +7\.226 +6\.298 \*$/);
+  const [header, tighter, equal, refused] = text.split('\n');
+  expect(header!.indexOf('q')).toBe(tighter!.indexOf('0.00295'));
+  expect(tighter).toMatch(/^en {3}0\.6144 .* 7\.2 +7\.226 +6\.298 \*$/);
   expect(equal).toMatch(/7\.22$/);
   expect(refused).toMatch(/7\.226 +-$/);
+  expect(text).toMatch(/^Extrapolations, not runs/m);
 });

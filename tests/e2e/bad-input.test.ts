@@ -113,6 +113,11 @@ describeBuilt('bad input: exit code 2, one line on stderr, and nothing left behi
       tiny('privacy.noise.multiplier=1e-300'),
       /^dpfl: tiny\.yaml: .*noise multiplier/,
     ],
+    [
+      'a budget that no round fits into',
+      tiny('privacy.budget={epsilon: 1e-3, delta: 1e-6}'),
+      /^dpfl: tiny\.yaml: privacy\.budget: the first round alone costs more than epsilon 0\.001/,
+    ],
     ['a file where the runs should go', [...tiny(), '--output', FILE_IN_THE_WAY], /in-the-way: .*choose another/],
     ['no run to resume', ['run', '--resume', 'nowhere'], /--resume nowhere: no run here/],
     [

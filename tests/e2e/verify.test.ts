@@ -56,6 +56,35 @@ describeBuilt('dpfl verify', () => {
   );
 
   test(
+    'a run by the default accountant, PLD: summary, report and records state its upper end, and it is verified from the ledger',
+    async () => {
+      const privacy = { clipping: { mode: 'dim', bound: 0.1 }, noise: { multiplier: 0.5 }, delta: 1e-4 };
+      const federation = {
+        rounds: 3,
+        expectedCohort: 10,
+        sampling: 'poisson',
+        weighting: { kind: 'examples', maxWeight: 2 },
+      };
+      const directory = tinyDirectory({ privacy, federation });
+      const ended = await dpfl(['run', 'tiny.yaml', '--set', 'federation.workers=0'], { cwd: directory });
+      expect(ended).toMatchObject({
+        status: 0,
+        stdout: expect.stringMatching(/accountant: privacy-loss distribution/),
+      });
+      const path = join(directory, 'runs', 'tiny-001');
+      const report = JSON.parse(readFileSync(join(path, 'report.json'), 'utf8'));
+      expect(report.privacy).toMatchObject({ accountant: 'pld', steps: 3, moments: { accountant: 'rdp' } });
+      expect(report.privacy.epsilonLower).toBeLessThan(report.privacy.epsilon);
+      expect(report.privacy.epsilon).toBeLessThan(report.privacy.moments.epsilon);
+      const { status, stdout } = await dpfl(['verify', path]);
+      expect(stdout).not.toMatch(/MISMATCH|unchecked/);
+      expect(stdout).toMatch(/^ok +replay: .* bit for bit/m);
+      expect(status).toBe(0);
+    },
+    PATIENCE,
+  );
+
+  test(
     'a mismatch names file and line, and exits with 1; --json says the same',
     async () => {
       const { status, stdout } = await dpfl([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
-import { composed, gaussian, nonPrivate, poissonSampled, selfComposed } from '../../privacy/events.ts';
+import { composed, gaussian, laplace, nonPrivate, poissonSampled, selfComposed } from '../../privacy/events.ts';
 import { ledgerEntry } from '../../privacy/ledger.ts';
 import { logErfc } from '../../privacy/log-erfc.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
@@ -62,6 +62,16 @@ const every = process.env.DPFL_ALL_REFERENCES ? 1 : 12;
   120_000,
 );
 
+test('never above RDP: where the interval is that wide, the bound of RDP stands, and says why', () => {
+  const spent = poissonSampled(0.99, laplace(0.05));
+  const statement = pld.epsilon(spent, 1e-9);
+  expect(statement).toMatchObject({ accountant: 'rdp', epsilon: rdp.epsilon(spent, 1e-9).epsilon });
+  expect(statement.fallback).toContain('too wide');
+  // The pure epsilon of the mechanism is 1/b + log q, and nearly all of it is needed.
+  expect(statement.epsilonLower).toBeGreaterThan(19.9);
+  expect(statement.epsilon).toBeLessThan(20.3);
+});
+
 describe('PLD accountant', () => {
   test.each([
     [1, 1, 1e-9],
@@ -118,6 +128,48 @@ describe('PLD accountant', () => {
     expect(gaussianDelta(exact, upper)).toBeLessThanOrEqual(1e-6);
     expect(gaussianDelta(exact, lower)).toBeGreaterThanOrEqual(1e-6);
     expect(upper - lower).toBeLessThan(1e-3 * upper);
+  });
+
+  test.each([
+    [0.3, 1e-4, 2000, 1e-9],
+    [0.3, 1e-5, 1000, 1e-9],
+    [0.5, 1e-4, 2000, 1e-9],
+    [0.6, 1e-4, 10_000, 1e-9],
+    [1, 1e-3, 10_000, 1e-12],
+  ])(
+    'where nearly all outcomes have one loss the interval is narrow too: z %p, q %p, T %p, delta %p',
+    (z, q, T, delta) => {
+      const [lower, upper] = interval(event(z, q, T), delta);
+      expect(lower).toBeLessThanOrEqual(upper);
+      expect(lower).toBeGreaterThan(0.999 * upper);
+      // Both ends on another grid cover the same epsilon.
+      const other = new PldAccountant(7e-4).epsilon(event(z, q, T), delta);
+      expect(other.epsilonLower).toBeLessThanOrEqual(upper);
+      expect(other.epsilon).toBeGreaterThanOrEqual(lower);
+    },
+  );
+
+  test.each([1e-6, 1e-4])('one step at rate %p and with little noise: the exact epsilon lies between the ends', (q) => {
+    const z = 0.3;
+    const delta = 1e-8;
+    const [lower, upper] = interval(event(z, q, 1), delta);
+    // Removing a user: δ(ε) = q·δ_Gauss(log(1 + (e^ε − 1)/q)), which falls with ε.
+    const exact = (epsilon: number) => q * gaussianDelta(z, Math.log1p(Math.expm1(epsilon) / q));
+    expect(exact(lower)).toBeGreaterThanOrEqual(delta * (1 - 1e-9));
+    expect(exact(upper)).toBeLessThanOrEqual(delta * (1 + 1e-9));
+  });
+
+  test('epsilon up to 1e3 and delta down to 1e-12 without overflow, over ten thousand steps of several mechanisms', () => {
+    const [low, high] = interval(event(0.9, 0.1, 10_000), 1e-12);
+    expect(high).toBeGreaterThan(200);
+    expect(low).toBeGreaterThan(0.999 * high);
+    const mixed = composed([event(2, 0.01, 5000), event(1, 1e-3, 4000), event(3, 0.02, 1000)]);
+    const [below, above] = interval(mixed, 1e-12);
+    expect(below).toBeGreaterThan(0.999 * above);
+    expect(above).toBeGreaterThan(
+      Math.max(...[event(2, 0.01, 5000), event(3, 0.02, 1000)].map((e) => interval(e, 1e-12)[0])),
+    );
+    expect(above).toBeLessThan(rdp.epsilon(mixed, 1e-12).epsilon);
   });
 
   test('more noise, fewer steps and a larger delta never cost more than the grid’s width', () => {

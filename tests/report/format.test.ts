@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  formatBytes,
   formatCount,
   formatDuration,
   formatEpsilon,
@@ -8,6 +9,17 @@ import {
   roundUp,
   significant,
 } from '../../report/format.ts';
+
+describe('bytes', () => {
+  test.each([
+    [0, '0 B'],
+    [312, '312 B'],
+    [1024, '1 KiB'],
+    [8094, '7.9 KiB'],
+    [2 ** 20, '1 MiB'],
+    [5 * 2 ** 40, '5120 GiB'],
+  ])('%d is %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+});
 
 describe('numbers as text', () => {
   test.each([

@@ -219,7 +219,7 @@ describe('other runs', () => {
     expect(ended.report.run).toMatchObject({ finished: false, endedByBudget: true });
     expect(ended.markdown).toContain('ended by `privacy.budget`');
     const text = summaryLines(ended.report, ended.directory).join('\n');
-    expect(text).toContain('the next would exceed privacy.budget');
+    expect(text).toContain('the next round would exceed privacy.budget');
     expect(text).not.toContain('--resume');
     const interrupted = await withBudget(10 * spent);
     expect(interrupted.report.run).toMatchObject({ finished: false, endedByBudget: false });

@@ -50,6 +50,11 @@ describe.each([
     const at = (round: number) => loadCheckpoint(`${runDirectory.checkpoints}/round-00000${round}.ckpt`);
     const { outcome } = await toyRun(settings, { runDirectory, resumeFrom: await at(5) });
     expect(outcome).toMatchObject({ round: 12, finished: true });
+    // Noise of the past stands in checkpoints as long as rounds need it, and not beside a finished model.
+    const last = await loadCheckpoint(`${runDirectory.checkpoints}/round-000012.ckpt`);
+    expect(Object.keys((await at(5)).privacy)).not.toEqual([]);
+    expect(Object.keys(last.privacy)).toEqual([]);
+    expect((await toyRun(settings, { runDirectory, resumeFrom: last })).outcome).toEqual(outcome);
     await expect(toyRun(settings, { runDirectory, resumeFrom: await at(5) })).rejects.toThrow('cannot be drawn twice');
   });
 
