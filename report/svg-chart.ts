@@ -80,6 +80,7 @@ export function svgChart({ title, note, x, y, lines }: Chart): string {
   ];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" font-family="system-ui, sans-serif" font-size="12" fill="#222222">`,
+    `<title>${escapeMarkup(title)}</title>`,
     ...parts,
     '</svg>',
     '',

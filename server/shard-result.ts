@@ -37,6 +37,13 @@ export function shardResultOf(
   if (!clippedCounts.every((count) => Number.isInteger(count) && count >= 0 && count <= contributed)) {
     throw new RejectedMessage('malformed', 'shard result: a count of clipped clients is impossible');
   }
+  // A loss may overflow on an honest worker, and is then recorded as none; the norms of accepted deltas cannot.
+  const figures = [...deltaNormSums, examples, infeasibleTargets, header.seconds, header.dataSeconds];
+  if (
+    ![...figures, header.trainingSeconds, header.clippingSeconds].every((figure) => figure >= 0 && figure < Infinity)
+  ) {
+    throw new RejectedMessage('malformed', 'shard result: a norm, a count or a time is negative or not finite');
+  }
   const seconds = {
     total: header.seconds,
     data: header.dataSeconds,
