@@ -1,7 +1,7 @@
 import { type Audit, audit } from '../privacy/audit/audit.ts';
 import type { AuditScores } from './audit-scores.ts';
 import { formatCount, formatEpsilon, roundDown, significant } from './format.ts';
-import { list, table } from './markdown-parts.ts';
+import { list, NOT_COVERED_NOTE, table } from './markdown-parts.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
 import { NOT_COVERED, type NotCovered } from './training.ts';
 
@@ -72,7 +72,7 @@ export function auditMarkdown(section: AuditSection): string {
     ['canaries, of them included', `${formatCount(canaries)}, ${formatCount(included)}`],
     ['central steps seen', formatCount(rounds)],
   ];
-  return ['## Empirical audit', verdict, table(['', ''], rows), list(section.caveats)].join('\n\n');
+  return ['## Empirical audit', NOT_COVERED_NOTE, verdict, table(['', ''], rows), list(section.caveats)].join('\n\n');
 }
 
 function lower(epsilon: number): string {

@@ -11,7 +11,7 @@ import {
   roundUp,
   significant,
 } from './format.ts';
-import { list, table } from './markdown-parts.ts';
+import { list, NOT_COVERED_NOTE, table } from './markdown-parts.ts';
 import type { Report } from './model.ts';
 import type { NoPrivacySection, PrivacySection } from './privacy.ts';
 import { ADJACENCY_WORDS, accountantWords, MECHANISM_WORDS, PLACEMENT_WORDS } from './privacy-words.ts';
@@ -35,10 +35,6 @@ export function reportMarkdown(report: Report): string {
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
-
-/** Put under the title of every section that the guarantee does not cover. */
-const NOT_COVERED =
-  '*Not covered by the privacy guarantee: no noise was added to these figures. Do not publish them for real users.*';
 
 function ending({ finished, endedByBudget }: Report['run']): string {
   if (finished) return '';
@@ -241,7 +237,7 @@ function layerSection({ rows }: LayerSection): string {
   ]);
   return [
     '## Layers',
-    NOT_COVERED,
+    NOT_COVERED_NOTE,
     table(['layer', 'mean delta norm', 'clipped', 'signal to noise'], body),
     'Norms are means over client deltas before clipping. Signal to noise is the norm of the exact average over the expected norm of the noise on it, mean over rounds.',
   ].join('\n\n');
@@ -259,7 +255,7 @@ function cohortSection(cohorts: CohortSection): string {
       ? [['CTC targets skipped (longer than their frames)', formatCount(cohorts.infeasibleTargets)] as [string, string]]
       : []),
   ];
-  return `## Cohorts\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+  return `## Cohorts\n\n${NOT_COVERED_NOTE}\n\n${table(['', ''], rows)}`;
 }
 
 function simulationMarkdown(simulation: SimulationSection): string {
@@ -280,7 +276,7 @@ function simulationMarkdown(simulation: SimulationSection): string {
       `${significant(simulation.downloadBytesPerClient / 1e6)}, ${significant(simulation.uploadBytesPerClient / 1e6)}`,
     ],
   ];
-  return `## Simulated devices\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+  return `## Simulated devices\n\n${NOT_COVERED_NOTE}\n\n${table(['', ''], rows)}`;
 }
 
 function timingSection(timing: TimingSection): string {
@@ -296,7 +292,7 @@ function timingSection(timing: TimingSection): string {
       formatCount(times),
     ]),
   ];
-  return `## Timing\n\n${NOT_COVERED}\n\n${table(['', ''], rows)}`;
+  return `## Timing\n\n${NOT_COVERED_NOTE}\n\n${table(['', ''], rows)}`;
 }
 
 function maybe(value: number | null, format: (value: number) => string): string {

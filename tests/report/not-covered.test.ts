@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -21,14 +21,24 @@ beforeAll(async () => {
       ? record
       : { ...record, infeasibleTargets: 3, faults: { leaseLost: 1 }, simulation: { ...simulation, ...traffic } },
   );
-  const config = `${CONFIG}\nsimulation: {}\n`;
-  report = buildReport(await readRunFiles(writeRun(join(root, 'run'), { config, rounds: [...rounds] })));
+  const config = `${CONFIG}  audit: { canaries: 20 }\nsimulation: {}\n`;
+  const run = writeRun(join(root, 'run'), { config, rounds: [...rounds] });
+  const included = Array.from({ length: 20 }, (_, i) => i % 2);
+  writeFileSync(join(run, 'audit.json'), JSON.stringify({ round: 4, included, scores: included.map((x, i) => x + i) }));
+  report = buildReport(await readRunFiles(run));
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
 test('every section of a report is decided by ledger and settings, or marked as not covered', () => {
   const marked = Object.entries(report).filter(([name]) => !COVERED.includes(name));
-  expect(marked.map(([name]) => name).sort()).toEqual(['accuracy', 'cohorts', 'layers', 'simulation', 'timing']);
+  expect(marked.map(([name]) => name).sort()).toEqual([
+    'accuracy',
+    'audit',
+    'cohorts',
+    'layers',
+    'simulation',
+    'timing',
+  ]);
   for (const [name, section] of marked) {
     expect([name, section]).toEqual([name, expect.objectContaining({ coveredByDifferentialPrivacy: false })]);
   }
@@ -58,6 +68,7 @@ test('report.md says so under the title of each of these sections', () => {
   );
   expect(said.map((text) => text.split('\n')[0])).toEqual([
     'Accuracy',
+    'Empirical audit',
     'Layers',
     'Cohorts',
     'Simulated devices',
