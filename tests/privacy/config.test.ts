@@ -95,6 +95,7 @@ describe('resolvePrivacy', () => {
       standardDeviation: 0.05,
       adaptive: undefined,
       bands: 1,
+      canaries: 0,
       correlated: null,
       noiseGroups: undefined,
       delta: 1e-9,
