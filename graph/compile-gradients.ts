@@ -5,13 +5,13 @@ import { differentiate } from './differentiate.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, outputsOf } from './forward.ts';
 import { writeForward } from './import.ts';
-import { type DataType, type Dim, int, ints, type Model } from './ir.ts';
+import { type Dim, ints, type Model } from './ir.ts';
 import { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
 import { ctc } from './losses/ctc.ts';
 import type { LossValues } from './losses/loss.ts';
 import { meanSquaredError } from './losses/mean-squared-error.ts';
 import { tokenCrossEntropy } from './losses/token-cross-entropy.ts';
-import { dataTypeCode } from './onnx/tensor.ts';
+import { cast, requireSameShape } from './losses/write-loss.ts';
 import { optimise, optimiseForward } from './optimise.ts';
 
 export const lossKinds = ['cross-entropy', 'ctc', 'mse', 'bce'] as const;
@@ -87,10 +87,6 @@ export function compileGradients(
   return { onnx: exportGraph(b.build('gradients', all)), layers, loss: lossName, gradients: outputs };
 }
 
-function cast(b: GraphBuilder, value: string, dtype: DataType): string {
-  return b.type(value).dtype === dtype ? value : b.op('Cast', [value], { to: int(dataTypeCode(dtype)) });
-}
-
 function writeLoss(b: GraphBuilder, kind: LossKind, output: string): LossValues {
   const { target } = lossInputs;
   switch (kind) {
@@ -102,14 +98,6 @@ function writeLoss(b: GraphBuilder, kind: LossKind, output: string): LossValues 
       requireSameShape(b, output, target);
       return kind === 'mse' ? meanSquaredError(b, output, target) : binaryCrossEntropy(b, output, target);
     }
-  }
-}
-
-function requireSameShape(b: GraphBuilder, output: string, target: string): void {
-  const [shape, given] = [b.shape(output), b.shape(target)];
-  const fits = shape.every((size, i) => typeof size === 'string' || typeof given[i] === 'string' || size === given[i]);
-  if (shape.length !== given.length || !fits) {
-    throw new ModelError(`loss.target: has shape [${given}], but the output has [${shape}]; they must be equal`);
   }
 }
 

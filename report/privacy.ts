@@ -54,9 +54,9 @@ export interface PrivacySection {
     readonly sigmaClient: number;
     /** Standard deviation of each coordinate of the sum, z·C; with groups, what equal noise on all layers would have; with adaptive bounds, for the first bound and all of z. */
     readonly standardDeviationOnSum: number;
-    /** Groups of layers with noise of their own; the last, without names, is all other layers. Together they amount to `multiplier`. */
     /** z of the sum and of the counts that move the clipping bounds, where these adapt; together they amount to `multiplier`. */
     readonly split?: { readonly deltas: number; readonly counts: number };
+    /** Groups of layers with noise of their own; the last, without names, is all other layers. Together they amount to `multiplier`. */
     readonly groups?: readonly { readonly layers: readonly string[]; readonly multiplier: number }[];
   };
   /** What the guarantee rests on and what it leaves out, one sentence each. */

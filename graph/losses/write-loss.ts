@@ -130,7 +130,8 @@ function requireRank(b: GraphBuilder, logits: string, rank: number, binding: Bin
   }
 }
 
-function requireSameShape(b: GraphBuilder, output: string, target: string): void {
+/** @throws ModelError unless the target has the shape of the output, as far as sizes are known */
+export function requireSameShape(b: GraphBuilder, output: string, target: string): void {
   const [shape, given] = [b.shape(output), b.shape(target)];
   const fits = shape.every((size, i) => typeof size === 'string' || typeof given[i] === 'string' || size === given[i]);
   if (shape.length !== given.length || !fits) {
