@@ -26,6 +26,8 @@ export interface RoundWork {
   readonly maxAttempts: number;
   /** Whether clients must not be asked twice, whatever became of the first attempt: each answer is a release of its own. */
   readonly once: boolean;
+  /** Whether clients tell nothing but their noisy message, no loss and no norm. */
+  readonly silent: boolean;
   readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
   readonly faults: FaultCounts;
   readonly tally: WireTally;
@@ -97,7 +99,7 @@ export class RoundDispatch {
     const objection = this.open ? this.objection(session, header) : 'wrongRound';
     const lease = this.held.get(session);
     if (objection !== undefined || lease === undefined) return objection ?? 'notLeased';
-    const result = shardResultOf(header, this.work.shards[lease.shard].length, this.work.layers, sum);
+    const result = shardResultOf(header, this.work.shards[lease.shard].length, this.work.layers, this.work.silent, sum);
     try {
       this.work.onResult(lease.shard, result);
     } catch (error) {

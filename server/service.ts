@@ -201,6 +201,7 @@ export class AggregationServer {
       maxAttempts,
       // With a seed a shard trained again sends the same noise; else a second noisy message tells more than one.
       once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
+      silent: settings?.noise?.local === true,
       onResult,
       faults: this.faults,
       tally: this.tally,

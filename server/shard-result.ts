@@ -10,6 +10,7 @@ export type DeliveredShard = Omit<ShardResult, 'sum'> & { readonly sum: Float64A
  * The result of a shard as the worker sent it, checked: a broken worker must not spoil the round.
  * @param clients number of clients leased
  * @param layers number of layers of the parameter vector
+ * @param silent whether clients tell nothing but their message (local noise): losses and norms are then NaN
  * @param sum of as many grid integers as there are parameters
  * @throws RejectedMessage when counts do not add up, or a figure is not what it can be
  */
@@ -17,6 +18,7 @@ export function shardResultOf(
   header: ShardHeader__Output,
   clients: number,
   layers: number,
+  silent: boolean,
   sum: Float64Array | SpooledSum,
 ): DeliveredShard {
   const { contributed, rejectedNonFinite, lossSum, examples, infeasibleTargets } = header;
@@ -38,18 +40,12 @@ export function shardResultOf(
     throw new RejectedMessage('malformed', 'shard result: a count of clipped clients is impossible');
   }
   // A loss may overflow on an honest worker, and is then recorded as none; the norms of accepted deltas cannot.
-  const figures = [...deltaNormSums, examples, infeasibleTargets, header.seconds, header.dataSeconds];
-  if (
-    ![...figures, header.trainingSeconds, header.clippingSeconds].every((figure) => figure >= 0 && figure < Infinity)
-  ) {
+  const { seconds: total, dataSeconds: data, trainingSeconds: training, clippingSeconds: clipping } = header;
+  const figures = [...(silent ? [] : deltaNormSums), examples, infeasibleTargets, total, data, training, clipping];
+  if (!figures.every((figure) => figure >= 0 && figure < Number.POSITIVE_INFINITY)) {
     throw new RejectedMessage('malformed', 'shard result: a norm, a count or a time is negative or not finite');
   }
-  const seconds = {
-    total: header.seconds,
-    data: header.dataSeconds,
-    training: header.trainingSeconds,
-    clipping: header.clippingSeconds,
-  };
+  const seconds = { total, data, training, clipping };
   return {
     sum,
     contributed,

@@ -18,8 +18,8 @@ const header = {
   clippingSeconds: 0.5,
 } as unknown as Header;
 
-const result = (changes: Partial<Record<keyof Header, unknown>> = {}) =>
-  shardResultOf({ ...header, ...changes } as Header, 3, 2, new Float64Array(4));
+const result = (changes: Partial<Record<keyof Header, unknown>> = {}, silent = false) =>
+  shardResultOf({ ...header, ...changes } as Header, 3, 2, silent, new Float64Array(4));
 
 test('the figures of a shard are taken as they are', () => {
   expect(result()).toMatchObject({
@@ -33,6 +33,13 @@ test('the figures of a shard are taken as they are', () => {
 
 test('a loss that overflowed is no reason to refuse a shard', () => {
   expect(result({ lossSum: Number.POSITIVE_INFINITY }).lossSum).toBe(Number.POSITIVE_INFINITY);
+});
+
+test('clients with local noise tell neither loss nor norms', () => {
+  const untold = { lossSum: Number.NaN, deltaNormSums: [Number.NaN, Number.NaN] };
+  expect(result(untold, true).deltaNormSums).toEqual(Float64Array.of(Number.NaN, Number.NaN));
+  expect(() => result(untold)).toThrow(RejectedMessage);
+  expect(() => result({ ...untold, seconds: Number.NaN }, true)).toThrow(RejectedMessage);
 });
 
 test.each([
