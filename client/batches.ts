@@ -38,6 +38,22 @@ export function drawBatches(
   return { order, offsets };
 }
 
+/** Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own. */
+export function cutSchedule({ order, offsets }: BatchSchedule, visits: number): BatchSchedule[] {
+  const parts: BatchSchedule[] = [];
+  for (let first = 0; first < offsets.length - 1; ) {
+    const start = offsets[first]!;
+    let last = first + 1;
+    while (last + 1 < offsets.length && offsets[last + 1]! - start <= visits) last++;
+    parts.push({
+      order: order.slice(start, offsets[last]),
+      offsets: offsets.slice(first, last + 1).map((offset) => offset - start),
+    });
+    first = last;
+  }
+  return parts;
+}
+
 /** Fisher-Yates. */
 function shuffle(count: number, random: RandomStream): number[] {
   const items = Array.from({ length: count }, (_, i) => i);

@@ -4,7 +4,7 @@ import { ModelError } from '../errors.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
-import { drawBatches } from './batches.ts';
+import { type BatchSchedule, cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 
 export interface LocalResult {
@@ -22,6 +22,12 @@ export interface LocalResult {
 /** Stands for "no clipping" in float32, where dividing infinity by infinity would not. */
 const unclipped = 3.4e38;
 
+/**
+ * Most visits of examples in one run of the training graph, if they are more than one step: the graph gathers rows of all visits
+ * (graph/deferred-updates.ts), which is to stay small beside the weights.
+ */
+const visitsPerRun = 256;
+
 type Feeds = Readonly<Record<string, ort.Tensor>>;
 
 /** Trains simulated clients one after another in one onnxruntime session: one run is a client's whole local training. */
@@ -32,6 +38,9 @@ export class LocalTrainer {
   private readonly delta: Float32Array;
   /** Only these outputs are asked for; the others would be copied out for nobody. Figures of steps come in new tensors. */
   private readonly outputs: Readonly<Record<string, ort.Tensor | null>>;
+  /** Parameters between the runs of a client whose visits do not fit into one. */
+  private moved: Float32Array | undefined;
+  private readonly drops: boolean;
   /** Tensors on the parameters of the last call: the clients of a round share them. */
   private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
@@ -39,6 +48,7 @@ export class LocalTrainer {
     this.session = session;
     this.layout = layout;
     this.delta = layout.allocate();
+    this.drops = session.inputNames.includes(trainingNames.dropoutSeed);
     const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
     this.outputs = Object.fromEntries<ort.Tensor | null>([
       ...layout.layers.map((layer): [string, ort.Tensor] => [
@@ -76,31 +86,57 @@ export class LocalTrainer {
     settings: LocalConfig,
     random: RandomStream,
   ): Promise<LocalResult> {
-    const { order, offsets } = drawBatches(examples.count, settings.batchSize, settings, random);
+    const schedule = drawBatches(examples.count, settings.batchSize, settings, random);
     const feeds: Record<string, ort.Tensor> = {
-      ...this.weightFeeds(parameters),
-      [trainingNames.order]: int64Vector(order),
-      [trainingNames.offsets]: int64Vector(offsets),
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.maxGradientNorm]: scalar(settings.maxGradientNorm ?? unclipped),
     };
-    if (this.session.inputNames.includes(trainingNames.dropoutSeed)) {
-      // After the mini-batches, so that these are the same with dropout and without.
-      const seed = Uint32Array.of(random.int32(), random.int32());
-      feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', seed, [2]);
-    }
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
+    const runs = cutSchedule(schedule, visitsPerRun);
+    const figures = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
+    for (const [i, part] of runs.entries()) {
+      if (this.drops) {
+        // After the mini-batches, so that these are the same with dropout and without.
+        const seed = Uint32Array.of(random.int32(), random.int32());
+        feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', seed, [2]);
+      }
+      await this.run(i === 0 ? parameters : this.moved!, feeds, part, figures);
+      if (runs.length > 1) this.move(i === 0 ? parameters : this.moved!);
+    }
+    if (runs.length > 1) subtract(parameters, this.moved!, this.delta);
+    return { ...figures, loss: figures.loss / figures.steps, delta: this.delta };
+  }
+
+  /** One run of the session, from `parameters` to `delta`; adds to the figures. */
+  private async run(
+    parameters: Float32Array,
+    given: Feeds,
+    { order, offsets }: BatchSchedule,
+    figures: { loss: number; steps: number; infeasibleTargets: number; seconds: number },
+  ): Promise<void> {
+    const feeds = {
+      ...this.weightFeeds(parameters),
+      ...given,
+      [trainingNames.order]: int64Vector(order),
+      [trainingNames.offsets]: int64Vector(offsets),
+    };
     const started = performance.now();
     const results = await this.session.run(feeds, this.outputs).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
     });
-    const seconds = (performance.now() - started) / 1000;
-    const losses = results[trainingNames.losses]!.data as Float32Array;
-    const loss = losses.reduce((sum, each) => sum + each, 0) / losses.length;
-    const infeasible = results[trainingNames.infeasible]?.data as Float32Array | undefined;
-    const infeasibleTargets = infeasible?.reduce((sum, each) => sum + each, 0) ?? 0;
-    return { delta: this.delta, loss, steps: losses.length, infeasibleTargets, seconds };
+    figures.seconds += (performance.now() - started) / 1000;
+    for (const loss of results[trainingNames.losses]!.data as Float32Array) figures.loss += loss;
+    figures.steps += offsets.length - 1;
+    for (const count of (results[trainingNames.infeasible]?.data ?? []) as Float32Array) {
+      figures.infeasibleTargets += count;
+    }
+  }
+
+  /** Keeps where a run of a long local training has led to, for the next. */
+  private move(from: Float32Array): void {
+    this.moved ??= this.layout.allocate();
+    subtract(from, this.delta, this.moved);
   }
 
   /** Views, so that parameters that change in place between calls are seen as they are. */
@@ -124,6 +160,11 @@ function scalar(value: number): ort.Tensor {
 
 function int64Vector(values: readonly number[]): ort.Tensor {
   return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
+}
+
+/** into = a − b; `into` may be one of them. */
+function subtract(a: Float32Array, b: Float32Array, into: Float32Array): void {
+  for (let i = 0; i < into.length; i++) into[i] = a[i]! - b[i]!;
 }
 
 function asTensor(field: TensorData): ort.Tensor {

@@ -2,11 +2,13 @@ import { ModelError } from '../errors.ts';
 import type { LayerSpec } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
+import { type DeferredLayer, deferUpdate, type LoopState } from './deferred-updates.ts';
 import { differentiate } from './differentiate.ts';
 import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
+import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
 import { writeClippedStep } from './sgd-step.ts';
 
@@ -29,9 +31,9 @@ export type ForwardArtifact = Artifact;
 /** Names of the inputs and outputs of a compiled training graph. */
 export const trainingNames = {
   layer: (name: string) => `parameters/${name}`,
-  updated: (name: string) => `updated/${name}`,
   delta: (name: string) => `delta/${name}`,
   field: (name: string) => `data/${name}`,
+  isField: (value: string) => value.startsWith('data/'),
   order: 'batches/order',
   offsets: 'batches/offsets',
   learningRate: 'learning_rate',
@@ -46,11 +48,12 @@ export const trainingNames = {
  * Compiles local training (arXiv:2310.00098 Algorithm 1, client side) into one graph: a Loop whose every step gathers a mini-batch,
  * runs forward, loss and backward, clips the gradient globally to `max_gradient_norm` and takes an SGD step.
  *
- * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 (example indices, batch after
+ * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 [visits] (example indices, batch after
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
  * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
- * Outputs: each updated layer, each layer's delta (given − updated, so that no other code passes over the parameters for it), `losses` [steps], `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps]
- * (how many targets did not fit into their frames, and were skipped).
+ * Outputs: each layer's delta (weight before − weight after, so that no other code passes over the parameters for it), `losses` [steps],
+ * `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps] (how many targets did not fit into their frames,
+ * and were skipped).
  * @throws ModelError when the model cannot be differentiated
  */
 export function compileTraining(model: Model, binding: Binding): TrainingArtifact {
@@ -60,7 +63,7 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
       'the model has no float32 weights to train; keep weights as float32 initializers when exporting',
     );
   const b = new GraphBuilder();
-  const carried = layers.map(({ name, shape }) => b.input(trainingNames.layer(name), 'float32', shape));
+  for (const { name, shape } of layers) b.input(trainingNames.layer(name), 'float32', shape);
   const fields = fieldsOf(binding, 'examples');
   for (const { name, dtype, shape } of fields) b.input(trainingNames.field(name), dtype, shape);
   b.input(trainingNames.order, 'int64', ['visits']);
@@ -69,18 +72,27 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
   b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const body = writeStep(b, model, binding, layers, fields);
+  const { body, states, deferred } = writeStep(b, model, binding, layers, fields);
   const { losses, gradientNorms, infeasible } = trainingNames;
   const perStep = binding.loss.kind === 'ctc' ? [losses, gradientNorms, infeasible] : [losses, gradientNorms];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
-  b.control('Loop', [steps, always, ...carried], { body: { kind: 'graph', value: body } }, [
-    ...layers.map(({ name, shape }) => ({ name: trainingNames.updated(name), dtype: 'float32' as const, shape })),
-    ...perStep.map((name) => ({ name, dtype: 'float32' as const, shape: ['steps'] })),
-  ]);
-  const deltas = layers.map(({ name }, i) =>
-    b.op('Sub', [carried[i]!, trainingNames.updated(name)], {}, { outputNames: [trainingNames.delta(name)] }),
+  const final = ({ name }: LoopState) => `final/${name}`;
+  b.control(
+    'Loop',
+    [steps, always, ...states.map(({ initial }) => initial)],
+    { body: { kind: 'graph', value: body } },
+    [
+      ...states.map((state) => ({ name: final(state), dtype: 'float32' as const, shape: state.shape })),
+      ...perStep.map((name) => ({ name, dtype: 'float32' as const, shape: ['steps'] })),
+    ],
   );
-  const outputs = [...layers.map(({ name }) => trainingNames.updated(name)), ...deltas, ...perStep];
+  for (const { name } of layers) {
+    const delta = trainingNames.delta(name);
+    const gathered = deferred.get(name);
+    if (gathered) gathered.writeDelta(final, delta);
+    else b.op('Sub', [trainingNames.layer(name), `final/weights/${name}`], {}, { outputNames: [delta] });
+  }
+  const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
   optimise(b, outputs);
   return { onnx: exportGraph(b.build('local_training', outputs)), layers };
 }
@@ -99,50 +111,34 @@ function writeStep(
   // Under a prefix of their own: a user's layer may be called `learning_rate`.
   const weights = new Map(layers.map(({ name, shape }) => [name, b.input(`weights/${name}`, 'float32', shape)]));
   const padded = binding.objective === 'transcription';
-  const batch = b.within('batch', () => writeBatch(b, step, fields, padded));
+  const batch = b.within('batch', () => writeMiniBatch(b, step, trainingNames, fields, padded));
   const dropouts = activeDropouts(model).length;
   const dropout =
     dropouts > 0
       ? b.within('dropout', () => DropoutDraws.write(b, trainingNames.dropoutSeed, step, dropouts))
       : undefined;
-  const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch, weights, dropout);
+  const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch.rows, weights, dropout);
   const gradients = differentiate(b, nodes, seeds, new Set(weights.values()));
   const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
+  const deferred = new Map<string, DeferredLayer>();
+  const states = layers.flatMap(({ name, shape }, i): LoopState[] => {
+    const weight = weights.get(name)!;
+    const initial = trainingNames.layer(name);
+    const gathered = b.within('update', () =>
+      deferUpdate(outer, b, { weight, initial, updated: updated[i]!, layer: name, batch, data: trainingNames }),
+    );
+    if (!gathered) return [{ name: weight, initial, next: updated[i]!, shape }];
+    deferred.set(name, gathered);
+    return [...gathered.states];
+  });
+  const carried = new Map(b.inputs.map((input) => [input.name, input]));
+  b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => carried.get(name)!));
+  const results = [...states.map(({ next }) => next), loss, norm, ...(infeasible ? [infeasible] : [])];
   const outputs = b.within('next', () =>
-    [condition, ...updated, loss, norm, ...(infeasible ? [infeasible] : [])].map((value) =>
-      b.op('Identity', [value], {}, { outputNames: [b.unique('next')] }),
-    ),
+    [condition, ...results].map((value) => b.op('Identity', [value], {}, { outputNames: [b.unique('next')] })),
   );
   optimise(b, outputs);
-  return b.build('local_step', outputs);
-}
-
-/** Cuts the step's mini-batch out of the client's data; padded sequences are cut to the longest of the batch. */
-function writeBatch(b: GraphBuilder, step: string, fields: readonly DataField[], padded: boolean): Map<string, string> {
-  const offset = (index: string) => b.op('Gather', [trainingNames.offsets, index], { axis: int(0) });
-  const start = b.op('Unsqueeze', [step, b.axes([0])]);
-  const chosen = b.op('Slice', [
-    trainingNames.order,
-    offset(start),
-    offset(b.op('Add', [start, b.axes([1])])),
-    b.axes([0]),
-  ]);
-  b.declare(chosen, { dtype: 'int64', shape: ['batch'] });
-  const rows = new Map(
-    fields.map(({ name }) => [name, b.op('Gather', [trainingNames.field(name), chosen], { axis: int(0) })]),
-  );
-  const sequences = [
-    ['features', 'lengths'],
-    ['targets', 'target_lengths'],
-  ] as const;
-  for (const [sequence, lengths] of padded ? sequences : []) {
-    const whole = rows.get(sequence)!;
-    const longest = b.op('Cast', [b.op('ReduceMax', [rows.get(lengths)!, b.axes([0])])], { to: int(7) });
-    const cut = b.op('Slice', [whole, b.axes([0]), longest, b.axes([1])]);
-    b.declare(cut, b.type(whole));
-    rows.set(sequence, cut);
-  }
-  return rows;
+  return { body: b.build('local_step', outputs), states, deferred };
 }
 
 /** Compiles the forward pass with its loss, weights as inputs, for evaluation. */

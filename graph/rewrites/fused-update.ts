@@ -1,5 +1,5 @@
 import { floatAttribute, int, intAttribute, type Node } from '../ir.ts';
-import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.ts';
+import { type GraphView, isTotal, type Match, type Rewrite, replacing } from './rewrite.ts';
 
 /**
  * The gradient of a dense layer is a product Xᵀ·D over the rows of a mini-batch, much larger than its factors. Its norm follows from
@@ -8,7 +8,7 @@ import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.t
  */
 const fuse: Match = (node, view) => {
   const { b } = view;
-  if (node.op === 'ReduceSumSquare' && isTotal(node)) {
+  if (isTotal(node)) {
     const factors = fusableProduct(node.inputs[0]!, view);
     if (!factors) return undefined;
     const [x, d] = factors;
@@ -37,9 +37,7 @@ function fusableProduct(gradient: string, view: GraphView): readonly [string, st
   const [x, d] = node.inputs as [string, string];
   // Rows of sequences are too many for row × row matrices to pay.
   if (b.shape(x)[0] !== 'batch') return undefined;
-  const onlySteps = view
-    .readers(gradient)
-    .every((reader) => (reader.op === 'ReduceSumSquare' && isTotal(reader)) || isStep(reader, gradient, view));
+  const onlySteps = view.readers(gradient).every((reader) => isTotal(reader) || isStep(reader, gradient, view));
   return onlySteps ? [x, d] : undefined;
 }
 
@@ -52,12 +50,6 @@ function isPlainProduct(node: Node): boolean {
     intAttribute(node, 'transB', 0) === 0 &&
     floatAttribute(node, 'alpha', 1) === 1
   );
-}
-
-/** Sums over all axes to a scalar. */
-function isTotal(node: Node): boolean {
-  const axes = node.inputs[1];
-  return !axes && intAttribute(node, 'keepdims', 1) === 0 && intAttribute(node, 'noop_with_empty_axes', 0) === 0;
 }
 
 /** Whether a reader of the gradient only scales it by a scalar, for values of its own shape to be lessened by. */

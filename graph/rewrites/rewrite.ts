@@ -1,5 +1,5 @@
 import { type GraphBuilder, namesRead } from '../builder.ts';
-import type { Node } from '../ir.ts';
+import { intAttribute, type Node } from '../ir.ts';
 
 /**
  * Changes the nodes of a graph, not its values: whatever is read from outside (`outputs`, and names a subgraph reads) keeps its name
@@ -52,4 +52,14 @@ export function viewOf(b: GraphBuilder, outputs: readonly string[]): GraphView {
     readers: (value) => readers.get(value) ?? [],
     isOutput: (value) => kept.has(value),
   };
+}
+
+/** Whether a node sums the squares of a value over all axes to a scalar. */
+export function isTotal(node: Node): boolean {
+  return (
+    node.op === 'ReduceSumSquare' &&
+    !node.inputs[1] &&
+    intAttribute(node, 'keepdims', 1) === 0 &&
+    intAttribute(node, 'noop_with_empty_axes', 0) === 0
+  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { drawBatches } from '../../client/batches.ts';
+import { cutSchedule, drawBatches } from '../../client/batches.ts';
 import { namedStream } from '../../random/stream.ts';
 
 const draw = (examples: number, batchSize: number, duration: { steps?: number; epochs?: number }, key = 0) =>
@@ -58,5 +58,25 @@ describe('mini-batches of a client', () => {
     const statistic = [...counts.values()].reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
     expect(counts.size).toBe(6);
     expect(statistic).toBeLessThan(20.5);
+  });
+});
+
+describe('a schedule cut into runs', () => {
+  const cut = (examples: number, batchSize: number, steps: number, visits: number) => {
+    const schedule = draw(examples, batchSize, { steps });
+    return { schedule, parts: cutSchedule(schedule, visits) };
+  };
+
+  test('keeps every mini-batch whole and in order', () => {
+    const { schedule, parts } = cut(10, 4, 11, 9);
+    expect(parts.flatMap(batchesOf)).toEqual(batchesOf(schedule));
+    expect(parts.map(({ offsets }) => offsets.at(-1))).toEqual([8, 6, 6, 8, 6, 4]);
+    for (const { order, offsets } of parts) expect([offsets[0], offsets.at(-1)]).toEqual([0, order.length]);
+  });
+
+  test('leaves one that fits as it is, and never cuts a mini-batch', () => {
+    const { schedule, parts } = cut(8, 4, 3, 12);
+    expect(parts).toEqual([schedule]);
+    expect(cut(30, 30, 2, 12).parts.map(({ order }) => order.length)).toEqual([30, 30]);
   });
 });
