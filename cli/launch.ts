@@ -223,7 +223,7 @@ export function prepare(asked: RunConfig): Prepared {
   requireFit(model, binding, dataset.task, source);
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: cache.artifact('training', model, binding, compileTraining),
+    training: cache.artifact('training', model, binding, compileTraining, { clipped: clipsGradients(config) }),
     forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
@@ -268,6 +268,11 @@ export function prepare(asked: RunConfig): Prepared {
     task,
     warnings,
   };
+}
+
+/** Whether any training of the run clips gradients: a step that does not is shorter. */
+function clipsGradients({ local, seedModel }: RunConfig): boolean {
+  return local.maxGradientNorm !== null || (seedModel !== undefined && seedModel.maxGradientNorm !== null);
 }
 
 function announce(

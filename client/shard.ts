@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
+import { FieldBuffers } from '../data/field-buffers.ts';
 import { DataError, ModelError, ProtocolError } from '../errors.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
@@ -117,6 +118,7 @@ export async function trainShard(
 ): Promise<ShardResult> {
   const { layers, dataset, clipper, noise, weight } = context;
   const started = performance.now();
+  const buffers = new FieldBuffers();
   const sum = new Float64Array(parameters.length);
   const silent = noise?.local === true;
   const deltaNormSums = new Float64Array(layers).fill(silent ? Number.NaN : 0);
@@ -135,7 +137,13 @@ export async function trainShard(
         `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
       );
     }
-    const { batch, delta, loss, infeasible, data, training } = await trainClient(context, round, parameters, id);
+    const { batch, delta, loss, infeasible, data, training } = await trainClient(
+      context,
+      round,
+      parameters,
+      id,
+      buffers,
+    );
     seconds.data += data;
     seconds.training += training;
     const clipping = performance.now();
@@ -176,6 +184,7 @@ async function trainClient(
   round: number,
   parameters: Float32Array,
   id: number,
+  buffers: FieldBuffers,
 ): Promise<{
   batch: ExampleBatch;
   delta: Float32Array;
@@ -186,7 +195,7 @@ async function trainClient(
 }> {
   try {
     const opening = performance.now();
-    const batch = dataset.client(id);
+    const batch = dataset.client(id, buffers);
     const data = (performance.now() - opening) / 1000;
     const random = namedStream(seed, 'client-batches', round, id);
     const trained = await trainer.train(parameters, batch, local, random);

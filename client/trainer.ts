@@ -41,6 +41,7 @@ export class LocalTrainer {
   /** Parameters between the runs of a client whose visits do not fit into one. */
   private moved: Float32Array | undefined;
   private readonly drops: boolean;
+  private readonly clips: boolean;
   /** Tensors on the parameters of the last call: the clients of a round share them. */
   private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
@@ -49,6 +50,7 @@ export class LocalTrainer {
     this.layout = layout;
     this.delta = layout.allocate();
     this.drops = session.inputNames.includes(trainingNames.dropoutSeed);
+    this.clips = session.inputNames.includes(trainingNames.maxGradientNorm);
     const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
     this.outputs = Object.fromEntries<ort.Tensor | null>([
       ...layout.layers.map((layer): [string, ort.Tensor] => [
@@ -66,6 +68,8 @@ export class LocalTrainer {
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
         graphOptimizationLevel: 'basic',
+        // Errors only: it warns of every rewrite of its own that a loop stands in the way of.
+        logSeverityLevel: 3,
       });
       return new LocalTrainer(session, new ParameterLayout(artifact.layers));
     } catch (error) {
@@ -89,8 +93,9 @@ export class LocalTrainer {
     const schedule = drawBatches(examples.count, settings.batchSize, settings, random);
     const feeds: Record<string, ort.Tensor> = {
       [trainingNames.learningRate]: scalar(settings.learningRate),
-      [trainingNames.maxGradientNorm]: scalar(settings.maxGradientNorm ?? unclipped),
     };
+    if (this.clips) feeds[trainingNames.maxGradientNorm] = scalar(settings.maxGradientNorm ?? unclipped);
+    else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
     const runs = cutSchedule(schedule, visitsPerRun);
     const figures = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
@@ -117,7 +122,7 @@ export class LocalTrainer {
     const feeds = {
       ...this.weightFeeds(parameters),
       ...given,
-      [trainingNames.order]: int64Vector(order),
+      [trainingNames.order]: new ort.Tensor('int32', Int32Array.from(order), [order.length]),
       [trainingNames.offsets]: int64Vector(offsets),
     };
     const started = performance.now();

@@ -4,6 +4,7 @@ import { ConfigError, DataError } from '../errors.ts';
 import { namedStream } from '../random/stream.ts';
 import type { Cifar10Config } from './config.ts';
 import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
+import { FieldBuffers } from './field-buffers.ts';
 import { dirichletPartition, iidPartition } from './partition.ts';
 import { checkPopulation, checkUser } from './population.ts';
 
@@ -65,9 +66,9 @@ export class Cifar10 implements FederatedDataset {
       `${samplesPerUser} each; ${this.#test.length / RECORD} test images for evaluation.`;
   }
 
-  client(id: number): ExampleBatch {
+  client(id: number, buffers?: FieldBuffers): ExampleBatch {
     checkUser(id, this.population);
-    return packImages(this.#training, this.#users[id]);
+    return packImages(this.#training, this.#users[id], buffers);
   }
 
   expectedWork(id: number): ExpectedWork {
@@ -123,10 +124,10 @@ function labelsOf(records: Uint8Array): Int32Array {
   return Int32Array.from({ length: records.length / RECORD }, (_, i) => records[i * RECORD]);
 }
 
-function packImages(records: Uint8Array, indices: Int32Array): ExampleBatch {
+function packImages(records: Uint8Array, indices: Int32Array, buffers = new FieldBuffers()): ExampleBatch {
   const count = indices.length;
-  const image = new Float32Array(count * PIXELS);
-  const label = new Int32Array(count);
+  const image = buffers.float32('image', count * PIXELS);
+  const label = buffers.int32('label', count);
   for (let row = 0; row < count; row++) {
     const offset = indices[row] * RECORD;
     label[row] = records[offset];

@@ -1,4 +1,5 @@
 import type { Task } from '../models/task.ts';
+import type { FieldBuffers } from './field-buffers.ts';
 
 export type { Task };
 
@@ -33,8 +34,11 @@ export interface FederatedDataset {
   readonly task: Task;
   /** Number of users K; ids are 0 … K−1. */
   readonly population: number;
-  /** The private examples of user `id`; always the same for the same id. Never empty. */
-  client(id: number): ExampleBatch;
+  /**
+   * The private examples of user `id`; always the same for the same id. Never empty.
+   * @param buffers memory that the data set may write them to; they then hold until it is used for the next user
+   */
+  client(id: number, buffers?: FieldBuffers): ExampleBatch;
   /** What user `id`'s data costs to train on, without loading it. A data set whose users are all alike may leave it out. */
   expectedWork?(id: number): ExpectedWork;
   /** Held-out examples (users or takes outside the population), for evaluation. */

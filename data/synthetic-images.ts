@@ -2,6 +2,7 @@ import { standardNormal } from '../random/normal.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { SyntheticImagesConfig } from './config.ts';
 import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
+import { FieldBuffers } from './field-buffers.ts';
 import { checkUser } from './population.ts';
 
 /** Patterns per class, so that classes are not linearly separable by a single template. */
@@ -51,9 +52,9 @@ export class SyntheticImages implements FederatedDataset {
       `${config.evaluationSamples} other images for evaluation.`;
   }
 
-  client(id: number): ExampleBatch {
+  client(id: number, buffers?: FieldBuffers): ExampleBatch {
     checkUser(id, this.population);
-    return this.#images(this.#samples(id), namedStream(this.#seed, 'synthetic-images-user', id));
+    return this.#images(this.#samples(id), namedStream(this.#seed, 'synthetic-images-user', id), buffers);
   }
 
   expectedWork(id: number): ExpectedWork {
@@ -77,11 +78,11 @@ export class SyntheticImages implements FederatedDataset {
     return Math.max(1, Math.round(samplesPerUser * factor));
   }
 
-  #images(count: number, random: RandomStream): ExampleBatch {
+  #images(count: number, random: RandomStream, buffers = new FieldBuffers()): ExampleBatch {
     const { imageShape, classes } = this.#config;
     const pixels = this.#pixels;
-    const image = new Float32Array(count * pixels);
-    const label = new Int32Array(count);
+    const image = buffers.float32('image', count * pixels);
+    const label = buffers.int32('label', count);
     const contrast = 0.5 + random.uniform();
     const brightness = random.uniform() - 0.5;
     for (let row = 0; row < count; row++) {

@@ -10,7 +10,7 @@ import { layersOf } from './forward.ts';
 import type { Model } from './ir.ts';
 
 /** Compiles one kind of graph. */
-export type Compile = (model: Model, binding: Binding) => Artifact;
+export type Compile<Options = object> = (model: Model, binding: Binding, options?: Options) => Artifact;
 
 /** Graphs kept; the ones unused for longest go first. */
 const kept = 64;
@@ -33,17 +33,23 @@ export class CompileCache {
     this.directory = directory;
   }
 
-  /** `compile(model, binding)`, or what it gave when it last did. @param kind names the function, for the key */
-  artifact(kind: 'training' | 'forward', model: Model, binding: Binding, compile: Compile): Artifact {
-    if (this.directory === undefined) return compile(model, binding);
+  /** `compile(model, binding, options)`, or what it gave when it last did. @param kind names the function, for the key */
+  artifact<Options>(
+    kind: 'training' | 'forward',
+    model: Model,
+    binding: Binding,
+    compile: Compile<Options>,
+    options?: Options,
+  ): Artifact {
+    if (this.directory === undefined) return compile(model, binding, options);
     const layers = layersOf(model);
     const key = createHash('sha256')
-      .update(JSON.stringify([kind, compilerFingerprint(), fixedPartFingerprint(model), layers, binding]))
+      .update(JSON.stringify([kind, compilerFingerprint(), fixedPartFingerprint(model), layers, binding, options]))
       .digest('hex');
     const file = join(this.directory, `${key}.step`);
     const known = readVerified(file);
     if (known) return { onnx: known, layers };
-    const artifact = compile(model, binding);
+    const artifact = compile(model, binding, options);
     this.write(file, artifact.onnx);
     return artifact;
   }

@@ -2,11 +2,13 @@ import { ModelError } from '../errors.ts';
 import type { LayerSpec } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
-import { type DeferredLayer, deferUpdate, type LoopState } from './deferred-updates.ts';
+import { ClientVisits } from './client-visits.ts';
+import { deferUpdates } from './deferred-updates.ts';
 import { differentiate } from './differentiate.ts';
 import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
+import type { LoopState } from './gathered-rows.ts';
 import { int, type Model } from './ir.ts';
 import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
@@ -17,6 +19,11 @@ export interface Artifact {
   /** Bytes of an .onnx file that stock onnxruntime runs. */
   readonly onnx: Uint8Array;
   readonly layers: readonly LayerSpec[];
+}
+
+export interface TrainingOptions {
+  /** Whether gradients are clipped to `max_gradient_norm`; without, the graph has neither that input nor `gradient_norms`. */
+  readonly clipped?: boolean;
 }
 
 /** One run of it is a client's whole local training; see `compileTraining` for its inputs and outputs. */
@@ -48,7 +55,7 @@ export const trainingNames = {
  * Compiles local training (arXiv:2310.00098 Algorithm 1, client side) into one graph: a Loop whose every step gathers a mini-batch,
  * runs forward, loss and backward, clips the gradient globally to `max_gradient_norm` and takes an SGD step.
  *
- * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int64 [visits] (example indices, batch after
+ * Inputs: each layer, each data field of the whole client [examples, …], `batches/order` int32 [visits] (example indices, batch after
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
  * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
  * Outputs: each layer's delta (weight before − weight after, so that no other code passes over the parameters for it), `losses` [steps],
@@ -56,7 +63,11 @@ export const trainingNames = {
  * and were skipped).
  * @throws ModelError when the model cannot be differentiated
  */
-export function compileTraining(model: Model, binding: Binding): TrainingArtifact {
+export function compileTraining(
+  model: Model,
+  binding: Binding,
+  { clipped = true }: TrainingOptions = {},
+): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
     throw new ModelError(
@@ -66,23 +77,23 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
   for (const { name, shape } of layers) b.input(trainingNames.layer(name), 'float32', shape);
   const fields = fieldsOf(binding, 'examples');
   for (const { name, dtype, shape } of fields) b.input(trainingNames.field(name), dtype, shape);
-  b.input(trainingNames.order, 'int64', ['visits']);
+  b.input(trainingNames.order, 'int32', ['visits']);
   b.input(trainingNames.offsets, 'int64', ['steps_and_one']);
   b.input(trainingNames.learningRate, 'float32', []);
-  b.input(trainingNames.maxGradientNorm, 'float32', []);
+  if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, deferred } = writeStep(b, model, binding, layers, fields);
+  const { body, states, deferred } = writeStep(b, model, binding, layers, fields, clipped);
   const { losses, gradientNorms, infeasible } = trainingNames;
-  const perStep = binding.loss.kind === 'ctc' ? [losses, gradientNorms, infeasible] : [losses, gradientNorms];
+  const perStep = [losses, ...(clipped ? [gradientNorms] : []), ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
-  const final = ({ name }: LoopState) => `final/${name}`;
+  const final = (state: string) => `final/${state}`;
   b.control(
     'Loop',
     [steps, always, ...states.map(({ initial }) => initial)],
     { body: { kind: 'graph', value: body } },
     [
-      ...states.map((state) => ({ name: final(state), dtype: 'float32' as const, shape: state.shape })),
+      ...body.inputs.slice(2).map(({ name, dtype, shape }) => ({ name: final(name), dtype, shape })),
       ...perStep.map((name) => ({ name, dtype: 'float32' as const, shape: ['steps'] })),
     ],
   );
@@ -90,12 +101,15 @@ export function compileTraining(model: Model, binding: Binding): TrainingArtifac
     const delta = trainingNames.delta(name);
     const gathered = deferred.get(name);
     if (gathered) gathered.writeDelta(final, delta);
-    else b.op('Sub', [trainingNames.layer(name), `final/weights/${name}`], {}, { outputNames: [delta] });
+    else b.op('Sub', [trainingNames.layer(name), final(weightName(name))], {}, { outputNames: [delta] });
   }
   const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
   optimise(b, outputs);
   return { onnx: exportGraph(b.build('local_training', outputs)), layers };
 }
+
+/** A layer's weight inside the loop. Under a prefix of their own: a user's layer may be called `learning_rate`. */
+const weightName = (layer: string) => `weights/${layer}`;
 
 /** The body of the loop: one local SGD step. */
 function writeStep(
@@ -104,12 +118,12 @@ function writeStep(
   binding: Binding,
   layers: readonly LayerSpec[],
   fields: readonly DataField[],
+  clipped: boolean,
 ) {
   const b = outer.subgraph();
   const step = b.input('loop/step', 'int64', []);
   const condition = b.input('loop/continue', 'bool', []);
-  // Under a prefix of their own: a user's layer may be called `learning_rate`.
-  const weights = new Map(layers.map(({ name, shape }) => [name, b.input(`weights/${name}`, 'float32', shape)]));
+  const weights = new Map(layers.map(({ name, shape }) => [name, b.input(weightName(name), 'float32', shape)]));
   const padded = binding.objective === 'transcription';
   const batch = b.within('batch', () => writeMiniBatch(b, step, trainingNames, fields, padded));
   const dropouts = activeDropouts(model).length;
@@ -119,21 +133,31 @@ function writeStep(
       : undefined;
   const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch.rows, weights, dropout);
   const gradients = differentiate(b, nodes, seeds, new Set(weights.values()));
-  const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, trainingNames));
-  const deferred = new Map<string, DeferredLayer>();
-  const states = layers.flatMap(({ name, shape }, i): LoopState[] => {
-    const weight = weights.get(name)!;
-    const initial = trainingNames.layer(name);
-    const gathered = b.within('update', () =>
-      deferUpdate(outer, b, { weight, initial, updated: updated[i]!, layer: name, batch, data: trainingNames }),
-    );
-    if (!gathered) return [{ name: weight, initial, next: updated[i]!, shape }];
-    deferred.set(name, gathered);
-    return [...gathered.states];
+  const settings = {
+    learningRate: trainingNames.learningRate,
+    ...(clipped ? { maxGradientNorm: trainingNames.maxGradientNorm } : {}),
+  };
+  const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, settings));
+  const steps = layers.map(({ name }, i) => ({
+    layer: name,
+    initial: trainingNames.layer(name),
+    weight: weights.get(name)!,
+    updated: updated[i]!,
+  }));
+  const visits = new ClientVisits(outer, b, batch, trainingNames);
+  const deferred = b.within('update', () => deferUpdates(outer, b, steps, visits));
+  visits.hoist();
+  const states = steps.flatMap(({ layer, weight, initial, updated: next }): readonly LoopState[] => {
+    return deferred.get(layer)?.states ?? [{ name: weight, initial, next }];
   });
-  const carried = new Map(b.inputs.map((input) => [input.name, input]));
-  b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => carried.get(name)!));
-  const results = [...states.map(({ next }) => next), loss, norm, ...(infeasible ? [infeasible] : [])];
+  const inputs = new Map(b.inputs.map((input) => [input.name, input]));
+  b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => inputs.get(name)!));
+  const results = [
+    ...states.map(({ next }) => next),
+    loss,
+    ...(norm ? [norm] : []),
+    ...(infeasible ? [infeasible] : []),
+  ];
   const outputs = b.within('next', () =>
     [condition, ...results].map((value) => b.op('Identity', [value], {}, { outputNames: [b.unique('next')] })),
   );

@@ -1,41 +1,28 @@
 import type { GraphBuilder } from './builder.ts';
-import { type Dim, float, float32Tensor, floatAttribute, int, intAttribute, type Node } from './ir.ts';
-import type { ClientData, MiniBatch } from './mini-batch.ts';
+import type { ClientVisits } from './client-visits.ts';
+import { type Factor, factorOf, type LoopState, widthOf } from './gathered-rows.ts';
+import { float, floatAttribute, int, intAttribute, type Node } from './ir.ts';
 import { type GraphView, isTotal, replacing, viewOf } from './rewrites/rewrite.ts';
 
-/** A value that the loop over local steps hands from one step to the next. */
-export interface LoopState {
-  /** Name inside the loop. */
-  readonly name: string;
-  /** The outer value it starts as. */
-  readonly initial: string;
-  /** The inner value that the next step gets. */
-  readonly next: string;
-  /** Behind the loop. */
-  readonly shape: readonly Dim[];
-}
-
-/** A dense layer whose weight stays as it was while its steps are gathered. */
+/** A layer whose weight stays as it was while its steps are gathered. */
 export interface DeferredLayer {
   readonly states: readonly LoopState[];
-  /** Writes the layer's delta behind the loop. @param final the last value of a state */
-  readonly writeDelta: (final: (state: LoopState) => string, outputName: string) => void;
+  /** Writes the layer's delta behind the loop. @param final the last value of a state, by its name */
+  readonly writeDelta: (final: (state: string) => string, outputName: string) => void;
 }
 
-/** One layer's part in the step that has been written. */
+/** One layer in the step that has been written. */
 export interface LayerStep {
   readonly layer: string;
   /** Its weight before the loop (an outer value), in the step, and after the step. */
   readonly initial: string;
   readonly weight: string;
   readonly updated: string;
-  readonly batch: MiniBatch;
-  readonly data: ClientData;
 }
 
 /**
- * Below this harmonic size (rows · columns / (rows + columns)) of a weight, stepping at once is cheaper. The rows that are gathered
- * are as many as a run of the graph has visits; the size is what they have to stay below, on average, to cost less than the steps.
+ * Below this harmonic size (rows · columns / (rows + columns)) of a weight, stepping at once is cheaper: it is about how many rows
+ * may be gathered for one step more to cost less than writing the weight.
  */
 const leastSize = 64;
 
@@ -44,66 +31,78 @@ const leastDataWidth = 64;
 
 /**
  * A dense layer's gradient over a mini-batch is PᵀQ, a product of few rows, so after any number of steps the weight is
- * W₀ − P̂ᵀQ̂ with the rows of all steps so far (P̂ scaled by the rate). Then L·W = L·W₀ − (L·P̂ᵀ)·Q̂: the weight need not be
+ * W₀ − P̂ᵀQ̂ with the rows of all steps so far, scaled by their rates. Then L·W = L·W₀ − (L·P̂ᵀ)·Q̂: the weight need not be
  * written in every step, only a few rows be gathered, and the layer's delta is one product behind the loop. Where a factor is the
- * client's own data, X·W₀ and X·Xᵀ are products over all its visits at once, before the loop.
+ * client's own data, X·W₀ and X·Xᵀ are products over all its visits at once, before the loop. A bias is one more row of the weight,
+ * for an input that is always 1: it adds 1 to every element of X·X̂ᵀ.
  *
  * A layer qualifies when its weight is read by nothing but products of mini-batch rows with it and its own step.
- * @returns undefined when the layer does not qualify; otherwise the step's nodes have been changed
+ * @returns layers that qualify; their part of the step has been rewritten
  */
-export function deferUpdate(outer: GraphBuilder, b: GraphBuilder, step: LayerStep): DeferredLayer | undefined {
-  const view = viewOf(b, []);
-  const update = updateOf(step, view);
-  if (!update) return undefined;
-  const { gradient, rate } = update;
-  const products = view.readers(step.weight).filter((node) => node !== update.node);
-  const read = products.map((node) => rowProduct(node, step.weight, b));
-  if (!read.every((product) => product !== undefined)) return undefined;
-  const [p, q] = gradient.inputs.map((value) => dataRows(value, step, view)) as [Source, Source];
-  if (!pays(b.shape(step.weight) as number[], [p, q])) return undefined;
-
-  return b.within(step.layer, () => {
-    const scaleP = !p.data && (q.data !== undefined || width(b, p.value) <= width(b, q.value));
-    const factors = { p: factor(outer, b, step, p, scaleP && rate), q: factor(outer, b, step, q, !scaleP && rate) };
-    const writers = new Map<Node, () => void>();
-    for (const [i, node] of products.entries()) {
-      writers.set(node, () => writeProduct(outer, b, step, node, read[i]!, factors));
-    }
-    for (const node of view.readers(gradient.outputs[0]!).filter(isTotal)) {
-      writers.set(node, () => {
-        const square = b.op('Mul', [factors.p.gram(), factors.q.gram()]);
-        // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
-        b.op(
-          'Max',
-          [b.op('ReduceSum', [square], { keepdims: int(0) }), b.scalar(0)],
-          {},
-          { outputNames: node.outputs },
-        );
-      });
-    }
-    replacing((node) => writers.get(node))(b, []);
-    const states = [factors.p.append(), factors.q.append()].flatMap((state) => state ?? []);
-    const writeDelta: DeferredLayer['writeDelta'] = (final, outputName) => {
-      const rows = [factors.p, factors.q].map((each) => each.all(final));
-      outer.op('Gemm', rows, { transA: int(1) }, { outputNames: [outputName] });
-    };
-    return { states, writeDelta };
-  });
+export function deferUpdates(
+  outer: GraphBuilder,
+  b: GraphBuilder,
+  steps: readonly LayerStep[],
+  visits: ClientVisits,
+): Map<string, DeferredLayer> {
+  const deferred = new Map<string, DeferredLayer>();
+  for (const step of steps) {
+    const view = viewOf(b, []);
+    const found = denseLayer(step, steps, visits, view);
+    if (found) b.within(step.layer, () => defer(outer, b, found, visits, view, deferred));
+  }
+  return deferred;
 }
 
-/** The node W − rate · gradient, where the gradient is a plain product over mini-batch rows that nothing but the step and its norm reads. */
-function updateOf({ weight, updated }: LayerStep, view: GraphView) {
+/** A dense layer that qualifies. */
+interface DenseLayer {
+  readonly step: LayerStep;
+  /** The gradient node PᵀQ, and the step's rate. */
+  readonly gradient: Node;
+  readonly rate: string;
+  readonly products: readonly RowProduct[];
+  /** The bias that is added to its product, when nothing else is done with it; its gradient sums the rows of one factor. */
+  readonly bias?: Bias | undefined;
+}
+
+interface Bias {
+  readonly step: LayerStep;
+  readonly gradient: Node;
+  /** The factor P or Q whose rows the gradient sums. */
+  readonly rows: string;
+}
+
+function denseLayer(
+  step: LayerStep,
+  steps: readonly LayerStep[],
+  visits: ClientVisits,
+  view: GraphView,
+): DenseLayer | undefined {
   const { b } = view;
+  const update = updateOf(step, view);
+  if (!update || !isProductOfRows(update.gradient, b)) return undefined;
+  const products = view
+    .readers(step.weight)
+    .filter((node) => node !== update.node)
+    .map((node) => rowProduct(node, step.weight, b));
+  if (!products.every((product) => product !== undefined)) return undefined;
+  const data = update.gradient.inputs.findIndex((value) => visits.has(value));
+  const [rows, columns] = b.shape(step.weight) as readonly [number, number];
+  const pays = data >= 0 ? [rows, columns][data]! >= leastDataWidth : (rows * columns) / (rows + columns) >= leastSize;
+  return pays ? { step, ...update, products, bias: biasOf(products, update.gradient, steps, view) } : undefined;
+}
+
+/** The node W − rate · gradient, where nothing but the step and its norm reads the gradient. */
+function updateOf({ weight, updated }: LayerStep, view: GraphView) {
   const node = view.producer(updated);
   const scaled = node?.op === 'Sub' && node.inputs[0] === weight ? view.producer(node.inputs[1]!) : undefined;
   const gradient = scaled?.op === 'Mul' ? view.producer(scaled.inputs[0]!) : undefined;
-  if (!node || !scaled || !gradient || !isPlainGradient(gradient, b)) return undefined;
+  if (!node || !scaled || !gradient || view.readers(scaled.outputs[0]!).length > 1) return undefined;
   const others = view.readers(gradient.outputs[0]!).filter((reader) => reader !== scaled);
-  if (!others.every(isTotal) || view.readers(scaled.outputs[0]!).length > 1) return undefined;
-  return { node, gradient, rate: scaled.inputs[1]! };
+  return others.every(isTotal) ? { node, gradient, rate: scaled.inputs[1]! } : undefined;
 }
 
-function isPlainGradient(node: Node, b: GraphBuilder): boolean {
+function isProductOfRows(node: Node, b: GraphBuilder): boolean {
   return (
     node.op === 'Gemm' &&
     !node.inputs[2] &&
@@ -116,6 +115,7 @@ function isPlainGradient(node: Node, b: GraphBuilder): boolean {
 
 /** Mini-batch rows L times the weight or its transpose, with or without a summand. */
 interface RowProduct {
+  readonly node: Node;
   readonly left: string;
   readonly transB: boolean;
   readonly summand: string | undefined;
@@ -128,136 +128,106 @@ function rowProduct(node: Node, weight: string, b: GraphBuilder): RowProduct | u
   const plain =
     ['transA', 'transBatchA', 'transBatchB'].every((name) => intAttribute(node, name, 0) === 0) &&
     ['alpha', 'beta'].every((name) => floatAttribute(node, name, 1) === 1);
-  return plain ? { left, transB: intAttribute(node, 'transB', 0) === 1, summand: summand || undefined } : undefined;
+  const transB = intAttribute(node, 'transB', 0) === 1;
+  return plain ? { node, left, transB, summand: summand || undefined } : undefined;
 }
 
-/** Rows of a mini-batch; `data` is the client data that they are flattened rows of, if they are. */
-interface Source {
-  readonly value: string;
-  readonly data: string | undefined;
+function biasOf(
+  products: readonly RowProduct[],
+  weightGradient: Node,
+  steps: readonly LayerStep[],
+  view: GraphView,
+): Bias | undefined {
+  const { b } = view;
+  const product = products.find(({ summand }) => summand !== undefined);
+  const step = steps.find(({ weight }) => weight === product?.summand);
+  const update = step && updateOf(step, view);
+  if (!product || !step || !update || b.rank(step.weight) !== 1) return undefined;
+  if (view.readers(step.weight).some((reader) => reader !== product.node && reader !== update.node)) return undefined;
+  const { gradient } = update;
+  const rows = gradient.inputs[0]!;
+  const sumsRows =
+    gradient.op === 'ReduceSum' &&
+    b.knownIntegers(gradient.inputs[1] ?? '')?.join() === '0' &&
+    intAttribute(gradient, 'keepdims', 1) === 0;
+  const other = weightGradient.inputs[1 - weightGradient.inputs.indexOf(rows)];
+  return sumsRows && weightGradient.inputs.includes(rows) && other === product.left
+    ? { step, gradient, rows }
+    : undefined;
 }
 
-/** Follows rows back through reshapes that keep each example to itself. */
-function dataRows(value: string, { batch, data: { isField } }: LayerStep, { b, producer }: GraphView): Source {
-  let node = producer(value);
-  while (node && ['Flatten', 'Reshape', 'Identity'].includes(node.op)) {
-    if (b.shape(node.inputs[0]!)[0] !== 'batch') return { value, data: undefined };
-    node = producer(node.inputs[0]!);
+function defer(
+  outer: GraphBuilder,
+  b: GraphBuilder,
+  { step, gradient, rate, products, bias }: DenseLayer,
+  visits: ClientVisits,
+  view: GraphView,
+  deferred: Map<string, DeferredLayer>,
+): void {
+  const [p, q] = gradient.inputs as [string, string];
+  const narrower = widthOf(b, p) <= widthOf(b, q) ? p : q;
+  const scaled = bias?.rows ?? (visits.has(p) ? q : visits.has(q) ? p : narrower);
+  const factor = (value: string) =>
+    factorOf(outer, b, visits, step.initial, value, {
+      rate: value === scaled ? rate : undefined,
+      withOnes: bias !== undefined && value !== bias.rows,
+    });
+  const [left, right] = [factor(p), factor(q)];
+  const writers = new Map<Node, () => void>();
+  for (const product of products) {
+    const [same, other] = product.transB ? [right, left] : [left, right];
+    const summand = product.summand === bias?.step.weight ? bias?.step.initial : product.summand;
+    writers.set(product.node, () => writeProduct(outer, b, step.initial, { ...product, summand }, same, other, visits));
   }
-  const [data, indices] = node?.op === 'Gather' ? node.inputs : [];
-  const isData = data !== undefined && indices === batch.chosen && isField(data) && width(b, value) > 0;
-  return { value, data: isData ? data : undefined };
-}
-
-/** Columns of a matrix; 0 when they are not known. */
-function width(b: GraphBuilder, matrix: string): number {
-  const columns = b.shape(matrix)[1];
-  return typeof columns === 'number' ? columns : 0;
-}
-
-function pays([rows, columns]: readonly number[], sources: readonly Source[]): boolean {
-  const data = sources.findIndex((source) => source.data !== undefined);
-  if (data >= 0) return [rows!, columns!][data]! >= leastDataWidth;
-  return (rows! * columns!) / (rows! + columns!) >= leastSize;
-}
-
-/** One factor of the gradient: the rows of this step, and those of the steps before. */
-interface Factor extends Source {
-  /** [batch, past]: rows L times the transposed rows of the steps before. */
-  readonly against: (left: string) => string;
-  /** Rows of the steps before, [past, columns]. */
-  readonly past: () => string;
-  /** [batch, batch]: this step's rows times their transpose, unscaled. */
-  readonly gram: () => string;
-  /** The loop's state with this step's rows behind the others; undefined for data, which is known before the loop. */
-  readonly append: () => LoopState | undefined;
-  /** All rows, behind the loop. */
-  readonly all: (final: (state: LoopState) => string) => string;
-}
-
-const transposed = { transB: int(1) };
-
-function factor(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, source: Source, rate: string | false): Factor {
-  return source.data === undefined ? gathered(outer, b, step, source, rate) : visited(outer, b, step, source);
-}
-
-/** Rows that are gathered step by step, scaled by the step's rate where one is given. */
-function gathered(
-  outer: GraphBuilder,
-  b: GraphBuilder,
-  { initial, layer }: LayerStep,
-  { value, data }: Source,
-  rate: string | false,
-): Factor {
-  const columns = width(b, value);
-  const name = b.input(b.unique(`history/${initial}`), 'float32', ['past', columns]);
-  const none = outer.constant(float32Tensor([0, columns], []), outer.unique(`none/${layer}`));
-  let state: LoopState | undefined;
-  return {
-    value,
-    data,
-    past: () => name,
-    against: (left) => b.op('Gemm', [left, name], transposed),
-    gram: () => b.op('Gemm', [value, value], transposed),
-    append: () => {
-      const rows = rate === false ? value : b.op('Mul', [value, rate]);
-      const next = b.op('Concat', [name, rows], { axis: int(0) });
-      state = { name, initial: none, next, shape: ['visits', columns] };
-      return state;
+  for (const node of view.readers(gradient.outputs[0]!).filter(isTotal)) {
+    writers.set(node, () => {
+      const square = b.op('ReduceSum', [b.op('Mul', [left.gram(), right.gram()])], { keepdims: int(0) });
+      // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
+      b.op('Max', [square, b.scalar(0)], {}, { outputNames: node.outputs });
+    });
+  }
+  // The bias is in the norm of the weight.
+  for (const node of bias ? view.readers(bias.gradient.outputs[0]!).filter(isTotal) : []) {
+    writers.set(node, () => b.op('Identity', [b.scalar(0)], {}, { outputNames: node.outputs }));
+  }
+  replacing((node) => writers.get(node))(b, []);
+  const states = [left.append(), right.append()].flatMap((state) => state ?? []);
+  deferred.set(step.layer, {
+    states,
+    writeDelta: (final, outputName) => {
+      outer.op('Gemm', [left.all(final), right.all(final)], { transA: int(1) }, { outputNames: [outputName] });
     },
-    all: (final) => final(state!),
-  };
-}
-
-/** Rows of the client's data, all of which are known before the loop, with their products. */
-function visited(
-  outer: GraphBuilder,
-  b: GraphBuilder,
-  { data: { order }, batch }: LayerStep,
-  { value, data }: Source,
-): Factor {
-  const { start, end } = batch;
-  const all = outer.within('visits', () => visitRows(outer, data!, order, width(b, value)));
-  const products = outer.within('visits', () => outer.op('Gemm', [all, all], transposed));
-  const rowsOf = (matrix: string) => b.op('Slice', [matrix, start, end, b.axes([0])]);
-  const columns = (from: string, to: string) => b.op('Slice', [rowsOf(products), from, to, b.axes([1])]);
-  const past = () => b.op('Slice', [all, b.axes([0]), start, b.axes([0])]);
-  return {
-    value,
-    data,
-    past,
-    against: (left) => (left === value ? columns(b.axes([0]), start) : b.op('Gemm', [left, past()], transposed)),
-    gram: () => columns(start, end),
-    append: () => undefined,
-    all: () => all,
-  };
-}
-
-/** The client's examples in the order of its visits, each flattened: [visits, columns]. */
-function visitRows(outer: GraphBuilder, data: string, order: string, columns: number): string {
-  return outer.reshape(outer.op('Gather', [data, order], { axis: int(0) }), [-1, columns]);
+  });
+  if (!bias) return;
+  const rows = bias.rows === p ? left : right;
+  deferred.set(bias.step.layer, {
+    states: [],
+    writeDelta: (final, outputName) => {
+      outer.op('ReduceSum', [rows.all(final), outer.axes([0])], { keepdims: int(0) }, { outputNames: [outputName] });
+    },
+  });
 }
 
 /** L·W + C by the weight before the loop and the rows gathered since. */
 function writeProduct(
   outer: GraphBuilder,
   b: GraphBuilder,
-  { initial, data: { order }, batch }: LayerStep,
-  node: Node,
-  { left, transB, summand }: RowProduct,
-  { p, q }: { readonly p: Factor; readonly q: Factor },
+  initial: string,
+  { node, left, transB, summand }: RowProduct,
+  same: Factor,
+  other: Factor,
+  visits: ClientVisits,
 ): void {
-  const [same, other] = transB ? [q, p] : [p, q];
   const attributes = { transB: int(Number(transB)) };
-  const fromVisits = () => {
-    const visits = outer.within('visits', () => {
-      const rows = visitRows(outer, same.data!, order, width(b, left));
-      return outer.op('Gemm', [rows, initial], attributes);
-    });
-    const rows = b.op('Slice', [visits, batch.start, batch.end, b.axes([0])]);
-    return summand === undefined ? rows : b.op('Add', [rows, summand]);
+  const product = (rows: string, builder: GraphBuilder, added?: string) =>
+    builder.op('Gemm', added === undefined ? [rows, initial] : [rows, initial, added], attributes);
+  const ofVisits = () => {
+    // Only a summand that does not change from step to step can be added before the loop.
+    const early = summand !== undefined && outer.has(summand);
+    const all = outer.within('visits', () => product(visits.over(left), outer, early ? summand : undefined));
+    const rows = visits.rowsOf(all);
+    return summand === undefined || early ? rows : b.op('Add', [rows, summand]);
   };
-  const direct = () => b.op('Gemm', summand === undefined ? [left, initial] : [left, initial, summand], attributes);
-  const before = same.data !== undefined && left === same.value ? fromVisits() : direct();
+  const before = visits.has(left) ? ofVisits() : product(left, b, summand);
   b.op('Gemm', [same.against(left), other.past(), before], { alpha: float(-1) }, { outputNames: node.outputs });
 }

@@ -7,7 +7,7 @@ export interface ClientData {
   /** Data field → value [examples, …]. */
   readonly field: (name: string) => string;
   readonly isField: (value: string) => boolean;
-  /** int64 [visits]: example indices, batch after batch. */
+  /** int32 [visits]: example indices, batch after batch. */
   readonly order: string;
   /** int64 [steps + 1]: where each batch starts in the order. */
   readonly offsets: string;
@@ -17,7 +17,7 @@ export interface ClientData {
 export interface MiniBatch {
   /** Data field → its rows [batch, …]. */
   readonly rows: ReadonlyMap<string, string>;
-  /** int64 [batch]: the examples. */
+  /** int32 [batch]: the examples. */
   readonly chosen: string;
   /** int64 [1]: where the batch starts in the client's visits, and where it ends. */
   readonly start: string;
@@ -37,7 +37,7 @@ export function writeMiniBatch(
   const start = offset(number);
   const end = offset(b.op('Add', [number, b.axes([1])]));
   const chosen = b.op('Slice', [order, start, end, b.axes([0])]);
-  b.declare(chosen, { dtype: 'int64', shape: ['batch'] });
+  b.declare(chosen, { dtype: 'int32', shape: ['batch'] });
   const rows = new Map(fields.map(({ name }) => [name, b.op('Gather', [field(name), chosen], { axis: int(0) })]));
   const sequences = [
     ['features', 'lengths'],

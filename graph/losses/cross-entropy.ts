@@ -18,16 +18,16 @@ export function crossEntropy(
   options: CrossEntropyOptions = {},
 ): LossValues {
   const classes = b.shape(logits)[1]!;
-  const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
   const depth =
     typeof classes === 'number' ? b.index(classes) : b.op('Squeeze', [b.op('Shape', [logits], { start: int(1) })]);
   const oneHot = b.op('OneHot', [labels, depth, b.constant(float32Tensor([2], [0, 1]))]);
-  if (hasOptions(options)) return softCrossEntropy(b, logProbabilities, oneHot, options);
-  const perExample = neg(b, b.op('ReduceSum', [mul(b, oneHot, logProbabilities), b.axes([1])], { keepdims: int(0) }));
-  const loss = b.op('ReduceMean', [perExample], { keepdims: int(0) });
-  const batch = b.op('Cast', [b.op('Size', [perExample])], { to: int(1) });
-  const difference = sub(b, b.op('Exp', [logProbabilities]), oneHot);
-  return { loss, logitsGradient: b.op('Div', [difference, batch]) };
+  if (hasOptions(options)) {
+    return softCrossEntropy(b, b.op('LogSoftmax', [logits], { axis: int(-1) }), oneHot, options);
+  }
+  const [loss, logProbabilities] = b.node('SoftmaxCrossEntropyLoss', [logits, labels], {}, { outputs: 2 });
+  const batch = b.op('Cast', [b.op('Size', [labels])], { to: int(1) });
+  const difference = sub(b, b.op('Exp', [logProbabilities!]), oneHot);
+  return { loss: loss!, logitsGradient: b.op('Div', [difference, batch]) };
 }
 
 /**

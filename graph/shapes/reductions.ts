@@ -46,5 +46,14 @@ export const reductionShapes: Record<string, ShapeRule> = {
   ...Object.fromEntries(names.split(' ').map((name) => [`Reduce${name}`, reduction])),
   ArgMax: indexOfExtreme,
   ArgMin: indexOfExtreme,
+  SoftmaxCrossEntropyLoss: (context) => {
+    const { dtype, shape } = context.input(0);
+    return {
+      types: [
+        { dtype, shape: [] },
+        { dtype, shape },
+      ],
+    };
+  },
   CumSum: (context) => same(context.input(0)),
 };

@@ -167,7 +167,8 @@ async function runRounds(
 ): Promise<void> {
   const dataset = openDataset(config.data, config.seed);
   const model = buildModel(config.model, dataset.task, config.seed);
-  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name));
+  const clipped = config.local.maxGradientNorm !== null;
+  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), { clipped });
   const layout = new ParameterLayout(training.layers);
   const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
   const { data, seed, local } = config;

@@ -105,3 +105,19 @@ describe.each(models)('the steps of a $kind, gathered', ({ model }) => {
     expect(errors.filter(([, error]) => !(error < 1e-4))).toEqual([]);
   });
 });
+
+test('a graph that does not clip leads where one leads whose bound is never reached, and refuses to be asked for a bound', async () => {
+  const { model } = models[0]!;
+  const binding = bindModel(model, 'classification', 'test');
+  const clipping = await LocalTrainer.create(compileTraining(model, binding));
+  const plain = await LocalTrainer.create(compileTraining(model, binding, { clipped: false }));
+  const parameters = parametersOf(model, plain.layout);
+  const examples = examplesOf(10);
+  const local = localConfig.parse({ epochs: 2, batchSize: 4, learningRate: 0.1, maxGradientNorm: null });
+  const expected = (await clipping.train(parameters, examples, local, draws())).delta.slice();
+  const { delta } = await plain.train(parameters, examples, local, draws());
+  expect(layerErrors(delta, expected, plain.layout).filter(([, error]) => !(error < 1e-6))).toEqual([]);
+  await expect(plain.train(parameters, examples, { ...local, maxGradientNorm: 1 }, draws())).rejects.toThrow(
+    /does not clip/,
+  );
+});

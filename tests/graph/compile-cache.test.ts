@@ -18,13 +18,13 @@ const cnn = (hidden = 8, seed = 1) =>
   buildCnn({ kind: 'cnn', channels: [4], hidden, imageShape: [3, 8, 8], classes: 5 }, seed);
 
 /** Compiles through the cache, and says whether the compiler was asked. */
-function through(cache: CompileCache, model: Model, kind: 'training' | 'forward' = 'training') {
+function through(cache: CompileCache, model: Model, kind: 'training' | 'forward' = 'training', options?: object) {
   let compiled = false;
   const compile: Compile = (...given) => {
     compiled = true;
     return (kind === 'training' ? compileTraining : compileForward)(...given);
   };
-  const artifact = cache.artifact(kind, model, bindModel(model, 'classification', 'test'), compile);
+  const artifact = cache.artifact(kind, model, bindModel(model, 'classification', 'test'), compile, options);
   return { artifact, compiled };
 }
 
@@ -45,6 +45,7 @@ describe('the cache of compiled graphs', () => {
     expect(through(cache, cnn(8, 2)).compiled).toBe(false);
     expect(through(cache, cnn(9)).compiled).toBe(true);
     expect(through(cache, cnn(), 'forward').compiled).toBe(true);
+    expect(through(cache, cnn(), 'training', { clipped: false }).compiled).toBe(true);
     const frozen = (value: number): Model => {
       const model = cnn();
       const constants = new Map(model.graph.constants).set('conv1.bias', float32Tensor([4], [value, 0, 0, 0]));

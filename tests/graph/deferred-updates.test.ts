@@ -42,10 +42,8 @@ describe('layers whose steps are gathered', () => {
     const { states, before } = loopOf(buildMlp({ kind: 'mlp', imageShape, hidden: [150, 140], classes: 5 }, 1));
     expect(states).toEqual([
       'history/parameters/dense1.weight',
-      'weights/dense1.bias',
       'history/parameters/dense2.weight',
       expect.stringMatching(/^history\/parameters\/dense2\.weight_/),
-      'weights/dense2.bias',
       'weights/output.weight',
       'weights/output.bias',
     ]);

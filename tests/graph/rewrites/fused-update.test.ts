@@ -22,7 +22,7 @@ function stepOf(rows: Dim, attributes: Attributes = { transA: int(1) }) {
     maxGradientNorm: b.constant({ dtype: 'float32', dims: [], data: Float32Array.of(0.5) }),
   };
   const { updated, norm } = writeClippedStep(b, new Map([['w', w]]), new Map([[w, gradient]]), settings);
-  return { b, gradient, outputs: [updated[0]!, norm] };
+  return { b, gradient, outputs: [updated[0]!, norm!] };
 }
 
 describe('the fused update of a dense layer', () => {
