@@ -8,11 +8,12 @@ import { differentiate } from './differentiate.ts';
 import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
-import type { LoopState } from './gathered-rows.ts';
 import { int, type Model } from './ir.ts';
+import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
 import { writeClippedStep } from './sgd-step.ts';
+import { storeKernels } from './stored-kernels.ts';
 
 /** A compiled graph and the layers whose values it takes and gives. */
 export interface Artifact {
@@ -83,7 +84,7 @@ export function compileTraining(
   if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, deferred } = writeStep(b, model, binding, layers, fields, clipped);
+  const { body, states, carried } = writeStep(b, model, binding, layers, fields, clipped);
   const { losses, gradientNorms, infeasible } = trainingNames;
   const perStep = [losses, ...(clipped ? [gradientNorms] : []), ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
@@ -99,8 +100,8 @@ export function compileTraining(
   );
   for (const { name } of layers) {
     const delta = trainingNames.delta(name);
-    const gathered = deferred.get(name);
-    if (gathered) gathered.writeDelta(final, delta);
+    const layer = carried.get(name);
+    if (layer) layer.writeDelta(final, delta);
     else b.op('Sub', [trainingNames.layer(name), final(weightName(name))], {}, { outputNames: [delta] });
   }
   const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
@@ -145,10 +146,13 @@ function writeStep(
     updated: updated[i]!,
   }));
   const visits = new ClientVisits(outer, b, batch, trainingNames);
-  const deferred = b.within('update', () => deferUpdates(outer, b, steps, visits));
+  const carried = b.within('update', (): ReadonlyMap<string, CarriedLayer> => {
+    const deferred = deferUpdates(outer, b, steps, visits);
+    return new Map([...deferred, ...storeKernels(outer, b, steps)]);
+  });
   visits.hoist();
   const states = steps.flatMap(({ layer, weight, initial, updated: next }): readonly LoopState[] => {
-    return deferred.get(layer)?.states ?? [{ name: weight, initial, next }];
+    return carried.get(layer)?.states ?? [{ name: weight, initial, next }];
   });
   const inputs = new Map(b.inputs.map((input) => [input.name, input]));
   b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => inputs.get(name)!));
@@ -158,11 +162,18 @@ function writeStep(
     ...(norm ? [norm] : []),
     ...(infeasible ? [infeasible] : []),
   ];
-  const outputs = b.within('next', () =>
-    [condition, ...results].map((value) => b.op('Identity', [value], {}, { outputNames: [b.unique('next')] })),
-  );
+  const outputs = b.within('next', () => separate(b, [condition, ...results]));
   optimise(b, outputs);
-  return { body: b.build('local_step', outputs), states, deferred };
+  return { body: b.build('local_step', outputs), states, carried };
+}
+
+/** A graph gives no value out twice, nor one that it was given: those are copied. */
+function separate(b: GraphBuilder, values: readonly string[]): string[] {
+  const own = new Set(b.nodes.flatMap(({ outputs }) => outputs));
+  return values.map((value) => {
+    if (own.delete(value)) return value;
+    return b.op('Identity', [value], {}, { outputNames: [b.unique('next')] });
+  });
 }
 
 /** Compiles the forward pass with its loss, weights as inputs, for evaluation. */

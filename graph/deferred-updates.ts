@@ -1,24 +1,9 @@
 import type { GraphBuilder } from './builder.ts';
 import type { ClientVisits } from './client-visits.ts';
-import { type Factor, factorOf, type LoopState, widthOf } from './gathered-rows.ts';
+import { type Factor, factorOf, widthOf } from './gathered-rows.ts';
 import { float, floatAttribute, int, intAttribute, type Node } from './ir.ts';
-import { type GraphView, isTotal, replacing, viewOf } from './rewrites/rewrite.ts';
-
-/** A layer whose weight stays as it was while its steps are gathered. */
-export interface DeferredLayer {
-  readonly states: readonly LoopState[];
-  /** Writes the layer's delta behind the loop. @param final the last value of a state, by its name */
-  readonly writeDelta: (final: (state: string) => string, outputName: string) => void;
-}
-
-/** One layer in the step that has been written. */
-export interface LayerStep {
-  readonly layer: string;
-  /** Its weight before the loop (an outer value), in the step, and after the step. */
-  readonly initial: string;
-  readonly weight: string;
-  readonly updated: string;
-}
+import { type CarriedLayer, type LayerStep, type LayerUpdate, updateOf } from './loop-state.ts';
+import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
 
 /**
  * Below this harmonic size (rows · columns / (rows + columns)) of a weight, stepping at once is cheaper: it is about how many rows
@@ -44,12 +29,12 @@ export function deferUpdates(
   b: GraphBuilder,
   steps: readonly LayerStep[],
   visits: ClientVisits,
-): Map<string, DeferredLayer> {
-  const deferred = new Map<string, DeferredLayer>();
+): Map<string, CarriedLayer> {
+  const deferred = new Map<string, CarriedLayer>();
   for (const step of steps) {
     const view = viewOf(b, []);
     const found = denseLayer(step, steps, visits, view);
-    if (found) b.within(step.layer, () => defer(outer, b, found, visits, view, deferred));
+    if (found) b.within(step.layer, () => defer(outer, b, found, visits, deferred));
   }
   return deferred;
 }
@@ -57,9 +42,8 @@ export function deferUpdates(
 /** A dense layer that qualifies. */
 interface DenseLayer {
   readonly step: LayerStep;
-  /** The gradient node PᵀQ, and the step's rate. */
-  readonly gradient: Node;
-  readonly rate: string;
+  /** Its gradient is the node PᵀQ. */
+  readonly update: LayerUpdate;
   readonly products: readonly RowProduct[];
   /** The bias that is added to its product, when nothing else is done with it; its gradient sums the rows of one factor. */
   readonly bias?: Bias | undefined;
@@ -67,7 +51,7 @@ interface DenseLayer {
 
 interface Bias {
   readonly step: LayerStep;
-  readonly gradient: Node;
+  readonly update: LayerUpdate;
   /** The factor P or Q whose rows the gradient sums. */
   readonly rows: string;
 }
@@ -89,17 +73,7 @@ function denseLayer(
   const data = update.gradient.inputs.findIndex((value) => visits.has(value));
   const [rows, columns] = b.shape(step.weight) as readonly [number, number];
   const pays = data >= 0 ? [rows, columns][data]! >= leastDataWidth : (rows * columns) / (rows + columns) >= leastSize;
-  return pays ? { step, ...update, products, bias: biasOf(products, update.gradient, steps, view) } : undefined;
-}
-
-/** The node W − rate · gradient, where nothing but the step and its norm reads the gradient. */
-function updateOf({ weight, updated }: LayerStep, view: GraphView) {
-  const node = view.producer(updated);
-  const scaled = node?.op === 'Sub' && node.inputs[0] === weight ? view.producer(node.inputs[1]!) : undefined;
-  const gradient = scaled?.op === 'Mul' ? view.producer(scaled.inputs[0]!) : undefined;
-  if (!node || !scaled || !gradient || view.readers(scaled.outputs[0]!).length > 1) return undefined;
-  const others = view.readers(gradient.outputs[0]!).filter((reader) => reader !== scaled);
-  return others.every(isTotal) ? { node, gradient, rate: scaled.inputs[1]! } : undefined;
+  return pays ? { step, update, products, bias: biasOf(products, update.gradient, steps, view) } : undefined;
 }
 
 function isProductOfRows(node: Node, b: GraphBuilder): boolean {
@@ -152,24 +126,23 @@ function biasOf(
     intAttribute(gradient, 'keepdims', 1) === 0;
   const other = weightGradient.inputs[1 - weightGradient.inputs.indexOf(rows)];
   return sumsRows && weightGradient.inputs.includes(rows) && other === product.left
-    ? { step, gradient, rows }
+    ? { step, update, rows }
     : undefined;
 }
 
 function defer(
   outer: GraphBuilder,
   b: GraphBuilder,
-  { step, gradient, rate, products, bias }: DenseLayer,
+  { step, update, products, bias }: DenseLayer,
   visits: ClientVisits,
-  view: GraphView,
-  deferred: Map<string, DeferredLayer>,
+  deferred: Map<string, CarriedLayer>,
 ): void {
-  const [p, q] = gradient.inputs as [string, string];
+  const [p, q] = update.gradient.inputs as [string, string];
   const narrower = widthOf(b, p) <= widthOf(b, q) ? p : q;
   const scaled = bias?.rows ?? (visits.has(p) ? q : visits.has(q) ? p : narrower);
   const factor = (value: string) =>
     factorOf(outer, b, visits, step.initial, value, {
-      rate: value === scaled ? rate : undefined,
+      rate: value === scaled ? update.rate : undefined,
       withOnes: bias !== undefined && value !== bias.rows,
     });
   const [left, right] = [factor(p), factor(q)];
@@ -179,7 +152,7 @@ function defer(
     const summand = product.summand === bias?.step.weight ? bias?.step.initial : product.summand;
     writers.set(product.node, () => writeProduct(outer, b, step.initial, { ...product, summand }, same, other, visits));
   }
-  for (const node of view.readers(gradient.outputs[0]!).filter(isTotal)) {
+  for (const node of update.totals) {
     writers.set(node, () => {
       const square = b.op('ReduceSum', [b.op('Mul', [left.gram(), right.gram()])], { keepdims: int(0) });
       // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
@@ -187,7 +160,7 @@ function defer(
     });
   }
   // The bias is in the norm of the weight.
-  for (const node of bias ? view.readers(bias.gradient.outputs[0]!).filter(isTotal) : []) {
+  for (const node of bias?.update.totals ?? []) {
     writers.set(node, () => b.op('Identity', [b.scalar(0)], {}, { outputNames: node.outputs }));
   }
   replacing((node) => writers.get(node))(b, []);

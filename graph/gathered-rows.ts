@@ -1,16 +1,7 @@
 import type { GraphBuilder } from './builder.ts';
 import type { ClientVisits } from './client-visits.ts';
 import { float32Tensor, int } from './ir.ts';
-
-/** A value that the loop over local steps hands from one step to the next. */
-export interface LoopState {
-  /** Name inside the loop. */
-  readonly name: string;
-  /** The outer value it starts as. */
-  readonly initial: string;
-  /** The inner value that the next step gets. */
-  readonly next: string;
-}
+import type { LoopState } from './loop-state.ts';
 
 /** One factor of a dense layer's gradient PᵀQ: the rows of this step, and those of the steps before. */
 export interface Factor {

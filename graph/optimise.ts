@@ -7,6 +7,7 @@ import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
 import { shareGelu } from './rewrites/shared-gelu.ts';
+import { removeUndoneMoves } from './rewrites/undone-moves.ts';
 
 /** Rewrites of the forward graph that pay twice when they come before differentiation. */
 const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCode];
@@ -17,6 +18,7 @@ const rewrites: readonly Rewrite[] = [
   shareCommonSubexpressions,
   fuseUpdates,
   shareGelu,
+  removeUndoneMoves,
   foldIntoProducts,
   shareCommonSubexpressions,
   removeDeadCode,

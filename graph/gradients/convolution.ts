@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { elementCount, float32Tensor, intAttribute, ints } from '../ir.ts';
+import { elementCount, int, int64Tensor, intAttribute, ints } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, reduceSum } from './rule.ts';
@@ -40,21 +40,28 @@ function inputGradient(b: GraphBuilder, dy: string, weight: string, x: string, w
   });
 }
 
-/**
- * [outputs, channels, ...kernel] → [channels, outputs, ...kernel], each kernel read backwards. A product with the exchange matrix is
- * several times faster than slices with negative steps.
- */
+/** [outputs, channels, ...kernel] → [channels, outputs, ...kernel], each kernel read backwards. */
 function turnedAround(b: GraphBuilder, weight: string, kernel: readonly number[]): string {
   const [outputs, channels] = b.shape(weight) as readonly [number, number];
   const positions = elementCount(kernel);
-  const exchange = new Float32Array(positions * positions);
-  for (let i = 0; i < positions; i++) exchange[(i + 1) * (positions - 1)] = 1;
-  const rows = b.reshape(weight, [outputs * channels, positions]);
-  const backwards = b.op('MatMul', [rows, b.constant(float32Tensor([positions, positions], exchange))]);
-  const exchanged = b.op('Transpose', [b.reshape(backwards, [outputs, channels, positions])], {
-    perm: ints([1, 0, 2]),
-  });
-  return b.reshape(exchanged, [channels, outputs, ...kernel]);
+  const backwards = b.constant(int64Tensor([positions], [...Array(positions).keys()].reverse()));
+  const turned = b.op('Gather', [positionsFirst(b, weight), backwards], { axis: int(0) });
+  const exchanged = b.op('Transpose', [b.reshape(turned, [positions, outputs, channels])], { perm: ints([0, 2, 1]) });
+  return positionsLast(b, b.reshape(exchanged, [positions, channels * outputs]), [channels, outputs, ...kernel]);
+}
+
+/**
+ * A kernel [outputs, channels, ...kernel] as one row per kernel position, [positions, outputs · channels], and back. The runtime moves one
+ * axis past all others ten times as fast as it exchanges three.
+ */
+function positionsFirst(b: GraphBuilder, weight: string): string {
+  const [outputs, channels, ...kernel] = b.shape(weight) as readonly number[];
+  const rows = b.reshape(weight, [outputs! * channels!, elementCount(kernel)]);
+  return b.op('Transpose', [rows], { perm: ints([1, 0]) });
+}
+
+function positionsLast(b: GraphBuilder, rows: string, shape: readonly number[]): string {
+  return b.reshape(b.op('Transpose', [rows], { perm: ints([1, 0]) }), shape);
 }
 
 /** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */
@@ -73,7 +80,7 @@ function weightGradient(
   const padded = padSpatial(b, input, window, 0);
   if (groups === 1 && channels >= wideChannels) {
     const write = mergesBatch(b, dy, shape) ? productOverBatch : productPerImage;
-    return b.reshape(write(b, padded, dy, window), shape);
+    return positionsLast(b, b.reshape(write(b, padded, dy, window), [elementCount(kernel), outputs * channels]), shape);
   }
   const slices = windowSlices(b, padded, dy, window);
   const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
@@ -93,7 +100,7 @@ function mergesBatch(b: GraphBuilder, dy: string, [outputs, channels, ...kernel]
   return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
 }
 
-/** [outputs, channels, positions]: dy times each position's slice of the input, summed over the batch. */
+/** [positions · outputs, channels]: dy times each position's slice of the input, summed over the batch. */
 function productPerImage(b: GraphBuilder, padded: string, dy: string, window: Window): string {
   const rows = b.reshape(dy, [0, 0, -1]);
   return joinPositions(b, padded, dy, window, (slice) =>
@@ -112,7 +119,7 @@ function productOverBatch(b: GraphBuilder, padded: string, dy: string, window: W
   );
 }
 
-/** Joins the [outputs, channels] product of each kernel position. */
+/** Joins the [outputs, channels] product of each kernel position, one after another. */
 function joinPositions(
   b: GraphBuilder,
   padded: string,
@@ -120,8 +127,7 @@ function joinPositions(
   window: Window,
   product: (slice: string) => string,
 ): string {
-  const parts = windowSlices(b, padded, dy, window).map((slice) => b.op('Unsqueeze', [product(slice), b.axes([2])]));
-  return b.op('Concat', parts, { axis: { kind: 'int', value: 2 } });
+  return b.op('Concat', windowSlices(b, padded, dy, window).map(product), { axis: int(0) });
 }
 
 /** The transpose of Conv: input gradient and forward pass change places, and the weight belongs to the convolution that runs backward. */
