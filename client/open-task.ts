@@ -5,6 +5,7 @@ import { DataError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
+import { allocateVectors } from '../params/vector-memory.ts';
 import { ClientNoise } from '../privacy/client-noise.ts';
 import { Clipper } from '../privacy/clipping.ts';
 import { clientWeight } from '../privacy/weighting.ts';
@@ -27,12 +28,14 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
   const layout = new ParameterLayout(task.layers);
   const dataset = openDataset(task.data, task.seed);
   requireSameUsers(dataset, task);
+  const { delta, sum } = allocateVectors(layout.size);
   return {
     seed: task.seed,
     local: task.local,
     layers: layout.layers.length,
     dataset,
-    trainer: await LocalTrainer.create(model),
+    trainer: await LocalTrainer.create(model, delta),
+    sum,
     clipper: new Clipper(layout, task.clipping, new ExactGrid(task.gridStep)),
     weight: (examples) => clientWeight(task.weighting, examples),
     inRound: ({ clipping, gridStep, noise }) => ({

@@ -79,6 +79,8 @@ export interface ShardContext {
   readonly dataset: FederatedDataset;
   readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
+  /** Memory for the sum of each shard, which then holds until the next; without it, every shard gets its own. */
+  readonly sum?: Float64Array;
   /** Noise of the clients' own, added to every accepted delta. */
   readonly noise?:
     | { addTo(sum: Float64Array, round: number, client: number): void; readonly local: boolean }
@@ -119,7 +121,7 @@ export async function trainShard(
   const { layers, dataset, clipper, noise, weight } = context;
   const started = performance.now();
   const buffers = new FieldBuffers();
-  const sum = new Float64Array(parameters.length);
+  const sum = context.sum?.fill(0) ?? new Float64Array(parameters.length);
   const silent = noise?.local === true;
   const deltaNormSums = new Float64Array(layers).fill(silent ? Number.NaN : 0);
   const clippedCounts = new Float64Array(layers);

@@ -45,10 +45,10 @@ export class LocalTrainer {
   /** Tensors on the parameters of the last call: the clients of a round share them. */
   private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
-  private constructor(session: ort.InferenceSession, layout: ParameterLayout) {
+  private constructor(session: ort.InferenceSession, layout: ParameterLayout, delta: Float32Array) {
     this.session = session;
     this.layout = layout;
-    this.delta = layout.allocate();
+    this.delta = delta;
     this.drops = session.inputNames.includes(trainingNames.dropoutSeed);
     this.clips = session.inputNames.includes(trainingNames.maxGradientNorm);
     const counted = session.outputNames.filter((name) => name === trainingNames.infeasible);
@@ -61,8 +61,11 @@ export class LocalTrainer {
     ]);
   }
 
-  /** @throws ModelError when the runtime cannot load the training graph */
-  static async create(artifact: TrainingArtifact): Promise<LocalTrainer> {
+  /**
+   * @param delta where clients' deltas are written; default: a new vector
+   * @throws ModelError when the runtime cannot load the training graph
+   */
+  static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<LocalTrainer> {
     try {
       const session = await ort.InferenceSession.create(artifact.onnx, {
         intraOpNumThreads: 1,
@@ -70,7 +73,8 @@ export class LocalTrainer {
         // The graph is optimised already; the runtime would put transposes together that are faster apart.
         graphOptimizationLevel: 'disabled',
       });
-      return new LocalTrainer(session, new ParameterLayout(artifact.layers));
+      const layout = new ParameterLayout(artifact.layers);
+      return new LocalTrainer(session, layout, delta ?? layout.allocate());
     } catch (error) {
       throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
         cause: error,

@@ -1,3 +1,5 @@
+import { kernelsOf } from './vector-memory.ts';
+
 /** Reductions over parts of a flat parameter vector. They accumulate in float64: a float32 sum loses digits after a few thousand terms. */
 
 /**
@@ -5,6 +7,8 @@
  * when every element is. Relative error at most (end − start)·2⁻⁵³. Four accumulators hide the latency of the addition.
  */
 export function sumOfSquares(values: Float32Array, start = 0, end = values.length): number {
+  const kernels = kernelsOf(values);
+  if (kernels) return kernels.sumOfSquares(values.byteOffset + 4 * start, values.byteOffset + 4 * end);
   let first = 0;
   let second = 0;
   let third = 0;
@@ -18,6 +22,27 @@ export function sumOfSquares(values: Float32Array, start = 0, end = values.lengt
   }
   for (; i < end; i++) first += values[i] * values[i];
   return first + second + (third + fourth);
+}
+
+/**
+ * Adds trunc(delta[i] · factor) to sum[i] for i in [start, end): a scaled delta, truncated to the integers of a grid. Four coordinates at a
+ * time, which V8 runs in two thirds of the time.
+ */
+export function addTruncated(sum: Float64Array, delta: Float32Array, start: number, end: number, factor: number): void {
+  const kernels = kernelsOf(sum, delta);
+  if (kernels) {
+    const from = delta.byteOffset;
+    kernels.addTruncated(sum.byteOffset + 8 * start, from + 4 * start, from + 4 * end, factor);
+    return;
+  }
+  let i = start;
+  for (const last = end - 3; i < last; i += 4) {
+    sum[i] += Math.trunc(delta[i] * factor);
+    sum[i + 1] += Math.trunc(delta[i + 1] * factor);
+    sum[i + 2] += Math.trunc(delta[i + 2] * factor);
+    sum[i + 3] += Math.trunc(delta[i + 3] * factor);
+  }
+  for (; i < end; i++) sum[i] += Math.trunc(delta[i] * factor);
 }
 
 /** L1 norm of `values`, in float64. Relative error at most length·2⁻⁵³. */

@@ -1,7 +1,7 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
-import { sumOfMagnitudes, sumOfSquares } from '../params/vector.ts';
+import { addTruncated, sumOfMagnitudes, sumOfSquares } from '../params/vector.ts';
 
 /**
  * How a client delta is brought to a total norm of at most C; the L1 norm with `l1`, else the L2 norm. `none` scales nothing and is allowed
@@ -146,21 +146,6 @@ export class Clipper {
 /** limit / max(limit, norm): 1 for a zero norm, where the quotient would be undefined. */
 function scaleTo(limit: number, norm: number): number {
   return norm > limit ? limit / norm : 1;
-}
-
-/**
- * The hot loop: one pass that scales to the grid, truncates and adds. `factor` is the clipping scale divided by the step. Four
- * coordinates at a time, which V8 runs in two thirds of the time.
- */
-function addTruncated(sum: Float64Array, delta: Float32Array, start: number, end: number, factor: number): void {
-  let i = start;
-  for (const last = end - 3; i < last; i += 4) {
-    sum[i] += Math.trunc(delta[i] * factor);
-    sum[i + 1] += Math.trunc(delta[i + 1] * factor);
-    sum[i + 2] += Math.trunc(delta[i + 2] * factor);
-    sum[i + 3] += Math.trunc(delta[i + 3] * factor);
-  }
-  for (; i < end; i++) sum[i] += Math.trunc(delta[i] * factor);
 }
 
 function exceeds(delta: Float32Array, bound: number): boolean {

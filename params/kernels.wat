@@ -1,0 +1,60 @@
+;; The loops over every parameter of every client, two float64 at a time. Compiled by scripts/build-kernels.mjs; params/vector-memory.ts
+;; calls them. Each does what its twin in TypeScript does, operation for operation, and so gives the same bits.
+(module
+  (import "vectors" "memory" (memory 0))
+
+  ;; Sum of squares of the float32 from address $at to $end, in float64. Element i goes to accumulator i mod 4, the last few to accumulator 0.
+  (func (export "sumOfSquares") (param $at i32) (param $end i32) (result f64)
+    (local $four v128) (local $two v128) (local $even v128) (local $odd v128) (local $one f64)
+    (block $fours_done
+      (loop $fours
+        (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 16)))
+        (local.set $four (v128.load (local.get $at)))
+        (local.set $two (f64x2.promote_low_f32x4 (local.get $four)))
+        (local.set $even (f64x2.add (local.get $even) (f64x2.mul (local.get $two) (local.get $two))))
+        (local.set $two (f64x2.promote_low_f32x4
+          (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $four) (local.get $four))))
+        (local.set $odd (f64x2.add (local.get $odd) (f64x2.mul (local.get $two) (local.get $two))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (br $fours)))
+    (block $ones_done
+      (loop $ones
+        (br_if $ones_done (i32.eq (local.get $at) (local.get $end)))
+        (local.set $one (f64.promote_f32 (f32.load (local.get $at))))
+        (local.set $even (f64x2.replace_lane 0 (local.get $even)
+          (f64.add (f64x2.extract_lane 0 (local.get $even)) (f64.mul (local.get $one) (local.get $one)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (br $ones)))
+    (f64.add
+      (f64.add (f64x2.extract_lane 0 (local.get $even)) (f64x2.extract_lane 1 (local.get $even)))
+      (f64.add (f64x2.extract_lane 0 (local.get $odd)) (f64x2.extract_lane 1 (local.get $odd)))))
+
+  ;; sum[i] += trunc(value[i] * factor): float32 from $at to $end, float64 from $sum on.
+  (func (export "addTruncated") (param $sum i32) (param $at i32) (param $end i32) (param $factor f64)
+    (local $four v128) (local $factors v128)
+    (local.set $factors (f64x2.splat (local.get $factor)))
+    (block $fours_done
+      (loop $fours
+        (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 16)))
+        (local.set $four (v128.load (local.get $at)))
+        (v128.store (local.get $sum)
+          (f64x2.add (v128.load (local.get $sum))
+            (f64x2.trunc (f64x2.mul (f64x2.promote_low_f32x4 (local.get $four)) (local.get $factors)))))
+        (v128.store offset=16 (local.get $sum)
+          (f64x2.add (v128.load offset=16 (local.get $sum))
+            (f64x2.trunc (f64x2.mul
+              (f64x2.promote_low_f32x4
+                (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $four) (local.get $four)))
+              (local.get $factors)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 32)))
+        (br $fours)))
+    (block $ones_done
+      (loop $ones
+        (br_if $ones_done (i32.eq (local.get $at) (local.get $end)))
+        (f64.store (local.get $sum)
+          (f64.add (f64.load (local.get $sum))
+            (f64.trunc (f64.mul (f64.promote_f32 (f32.load (local.get $at))) (local.get $factor)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 8)))
+        (br $ones)))))
