@@ -1,5 +1,5 @@
-import type { GraphBuilder } from './builder.ts';
 import { type Attribute, type Attributes, int, intAttribute, ints, type Node } from './ir.ts';
+import type { GraphWriter } from './writer.ts';
 
 /** The activations that the gradient rules are written for, by operator. */
 const activations: Readonly<Record<string, readonly string[]>> = {
@@ -41,7 +41,7 @@ const turned: readonly (readonly number[])[] = [
 
 /** Writes a recurrent node; one with the batch in front (layout 1), which onnxruntime does not run, between transposes. */
 export function writeRecurrent(
-  b: GraphBuilder,
+  b: GraphWriter,
   node: Node,
   inputs: readonly string[],
   attributes: Attributes,

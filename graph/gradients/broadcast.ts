@@ -1,12 +1,12 @@
-import type { GraphBuilder } from '../builder.ts';
 import { int } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
 import { reduceSum } from './rule.ts';
 
 /**
  * Sums a gradient over the axes along which its value was broadcast, so that it gets the value's own shape again.
  * Axes whose sizes are symbolic and spelled differently are decided when the graph runs.
  */
-export function unbroadcast(b: GraphBuilder, gradient: string, value: string): string {
+export function unbroadcast(b: GraphWriter, gradient: string, value: string): string {
   const from = b.shape(gradient);
   const to = b.shape(value);
   const added = from.length - to.length;
@@ -20,7 +20,7 @@ export function unbroadcast(b: GraphBuilder, gradient: string, value: string): s
   return added === 0 ? kept : b.op('Reshape', [kept, b.shapeOf(value)]);
 }
 
-function unbroadcastAtRunTime(b: GraphBuilder, gradient: string, value: string): string {
+function unbroadcastAtRunTime(b: GraphWriter, gradient: string, value: string): string {
   const rank = b.rank(gradient);
   const ones = b.axes(Array.from({ length: rank - b.rank(value) }, () => 1));
   const padded = rank === b.rank(value) ? b.shapeOf(value) : b.op('Concat', [ones, b.shapeOf(value)], { axis: int(0) });

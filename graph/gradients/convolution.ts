@@ -1,6 +1,6 @@
-import type { GraphBuilder } from '../builder.ts';
 import { elementCount, float32Tensor, intAttribute, ints } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
+import type { GraphWriter } from '../writer.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, reduceSum } from './rule.ts';
 
@@ -25,7 +25,7 @@ function convGradients(context: GradientContext): Gradients {
 const flippedChannels = 64;
 
 /** A transposed convolution; at stride 1, that is a convolution with the kernel turned around and its channels exchanged. */
-function inputGradient(b: GraphBuilder, dy: string, weight: string, x: string, window: Window, groups: number): string {
+function inputGradient(b: GraphWriter, dy: string, weight: string, x: string, window: Window, groups: number): string {
   const [outputs, channels] = b.shape(weight) as readonly number[];
   const reach = window.kernel.map((size, i) => (size - 1) * window.dilations[i]!);
   const pads = [window.padsBegin, window.padsEnd].flatMap((side) => side.map((pad, i) => reach[i]! - pad));
@@ -44,7 +44,7 @@ function inputGradient(b: GraphBuilder, dy: string, weight: string, x: string, w
  * [outputs, channels, ...kernel] → [channels, outputs, ...kernel], each kernel read backwards. A product with the exchange matrix is
  * several times faster than slices with negative steps.
  */
-function turnedAround(b: GraphBuilder, weight: string, kernel: readonly number[]): string {
+function turnedAround(b: GraphWriter, weight: string, kernel: readonly number[]): string {
   const [outputs, channels] = b.shape(weight) as readonly [number, number];
   const positions = elementCount(kernel);
   const exchange = new Float32Array(positions * positions);
@@ -62,7 +62,7 @@ const wideChannels = 16;
 
 /** The weight gradient of the convolution that makes `dy`'s places out of `input`'s patches. @param shape of the weight */
 function weightGradient(
-  b: GraphBuilder,
+  b: GraphWriter,
   input: string,
   dy: string,
   shape: readonly number[],
@@ -87,14 +87,14 @@ function weightGradient(
  * Whether summing one product per image, of the size of the weight each, costs more than to bring the channels of all images together:
  * so it is with many channels on small images.
  */
-function mergesBatch(b: GraphBuilder, dy: string, [outputs, channels, ...kernel]: readonly number[]): boolean {
+function mergesBatch(b: GraphWriter, dy: string, [outputs, channels, ...kernel]: readonly number[]): boolean {
   const places = b.shape(dy).slice(2);
   if (!places.every((size) => typeof size === 'number')) return false;
   return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
 }
 
 /** [outputs, channels, positions]: dy times each position's slice of the input, summed over the batch. */
-function productPerImage(b: GraphBuilder, padded: string, dy: string, window: Window): string {
+function productPerImage(b: GraphWriter, padded: string, dy: string, window: Window): string {
   const rows = b.reshape(dy, [0, 0, -1]);
   return joinPositions(b, padded, dy, window, (slice) =>
     reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
@@ -102,7 +102,7 @@ function productPerImage(b: GraphBuilder, padded: string, dy: string, window: Wi
 }
 
 /** The same, by one product per position over all places of all images. */
-function productOverBatch(b: GraphBuilder, padded: string, dy: string, window: Window): string {
+function productOverBatch(b: GraphWriter, padded: string, dy: string, window: Window): string {
   const channelsFirst = (value: string) =>
     b.op('Transpose', [value], { perm: ints([1, 0, ...window.kernel.map((_, i) => i + 2)]) });
   const asRows = (value: string) => b.reshape(value, [b.shape(value)[0] as number, -1]);
@@ -114,7 +114,7 @@ function productOverBatch(b: GraphBuilder, padded: string, dy: string, window: W
 
 /** Joins the [outputs, channels] product of each kernel position. */
 function joinPositions(
-  b: GraphBuilder,
+  b: GraphWriter,
   padded: string,
   dy: string,
   window: Window,

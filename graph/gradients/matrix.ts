@@ -1,6 +1,6 @@
-import type { GraphBuilder } from '../builder.ts';
 import { einsumEquation } from '../einsum.ts';
 import { type Attributes, floatAttribute, int, intAttribute, text } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, type GradientRule, type Gradients, matMul, scale } from './rule.ts';
 
@@ -10,7 +10,7 @@ const transposes = (a: boolean, b: boolean): Attributes => ({
 });
 
 /** The last axis kept, all others merged: [..., n] → [m, n]. */
-function asRows(b: GraphBuilder, x: string): string {
+function asRows(b: GraphWriter, x: string): string {
   if (b.rank(x) === 2) return x;
   const last = b.shape(x).at(-1)!;
   return b.reshape(x, [-1, typeof last === 'number' ? last : 0]);
@@ -83,7 +83,7 @@ function einsumGradients({ b, node, dy, needs }: GradientContext): Gradients {
 }
 
 /** Puts values over the distinct subscripts of an operand onto its diagonals: 'bi' → 'bii', 0 elsewhere. */
-function onDiagonal(b: GraphBuilder, value: string, operand: string, like: string): string {
+function onDiagonal(b: GraphWriter, value: string, operand: string, like: string): string {
   const repeated = [...operand].flatMap((letter, axis) => (operand.indexOf(letter) < axis ? [axis] : []));
   const positions = (axis: number) => {
     const size = b.op('Squeeze', [b.op('Shape', [like], { start: int(axis), end: int(axis + 1) }), b.axes([0])]);

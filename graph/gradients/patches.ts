@@ -1,6 +1,6 @@
-import type { GraphBuilder } from '../builder.ts';
 import { elementCount, float32Tensor, int, ints } from '../ir.ts';
 import type { Window } from '../shapes/windows.ts';
+import type { GraphWriter } from '../writer.ts';
 import { add, sub } from './rule.ts';
 
 /** Every position inside a kernel, row-major. */
@@ -12,7 +12,7 @@ export function kernelOffsets(kernel: readonly number[]): number[][] {
 }
 
 /** Pads the spatial axes of [batch, channels, ...] as the window says. */
-export function padSpatial(b: GraphBuilder, x: string, window: Window, fill: number): string {
+export function padSpatial(b: GraphWriter, x: string, window: Window, fill: number): string {
   if ([...window.padsBegin, ...window.padsEnd].every((pad) => pad === 0)) return x;
   return b.op('Pad', [x, b.axes([0, 0, ...window.padsBegin, 0, 0, ...window.padsEnd]), b.scalar(fill)]);
 }
@@ -21,7 +21,7 @@ export function padSpatial(b: GraphBuilder, x: string, window: Window, fill: num
  * For each kernel position, the padded input's element under it in every window: tensors of the output's spatial shape.
  * @param like a tensor with the output's spatial sizes
  */
-export function windowSlices(b: GraphBuilder, padded: string, like: string, window: Window): string[] {
+export function windowSlices(b: GraphWriter, padded: string, like: string, window: Window): string[] {
   const axes = window.kernel.map((_, i) => i + 2);
   const outputs = b.op('Shape', [like], { start: int(2) });
   const reach = add(
@@ -39,7 +39,7 @@ export function windowSlices(b: GraphBuilder, padded: string, like: string, wind
  * The transpose of `windowSlices`: adds parts [batch, channels, positions, ...output] back at the places they were cut from, giving
  * the shape of `x`. A transposed convolution with one-hot kernels does the scattering.
  */
-export function foldWindows(b: GraphBuilder, parts: string, x: string, window: Window): string {
+export function foldWindows(b: GraphWriter, parts: string, x: string, window: Window): string {
   const positions = elementCount(window.kernel);
   const identity = new Float32Array(positions * positions);
   for (let i = 0; i < positions; i++) identity[i * positions + i] = 1;
@@ -51,7 +51,7 @@ export function foldWindows(b: GraphBuilder, parts: string, x: string, window: W
 
 /** A transposed convolution whose result has the spatial size of `x`, which a strided window may not reach by itself. */
 export function transposedToSize(
-  b: GraphBuilder,
+  b: GraphWriter,
   dy: string,
   weight: string,
   x: string,

@@ -1,6 +1,6 @@
-import type { GraphBuilder } from '../builder.ts';
 import { elementCount, float32Tensor, int, intAttribute, ints, intsAttribute, text } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
+import type { GraphWriter } from '../writer.ts';
 import { foldWindows, padSpatial, windowSlices } from './patches.ts';
 import { add, div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
 
@@ -72,7 +72,7 @@ function sharedByTies(context: GradientContext, hits: string, kernel: readonly n
   const tiling = { kernel_shape: ints(kernel), strides: ints(kernel), count_include_pad: int(1) };
   const share = divided.op('AveragePool', [hits], tiling);
   const quotient = div(divided, dy, scale(divided, share, elementCount(kernel)));
-  const branch = (body: GraphBuilder, name: string, output: string) => ({
+  const branch = (body: GraphWriter, name: string, output: string) => ({
     kind: 'graph' as const,
     value: body.build(name, [output]),
   });

@@ -1,5 +1,5 @@
-import type { GraphBuilder } from '../../builder.ts';
 import { type Dim, int, intAttribute, ints, stringAttribute, type Value } from '../../ir.ts';
+import type { GraphWriter } from '../../writer.ts';
 import { type GradientContext, type Gradients, matMul, mul, reduceSum, sub } from '../rule.ts';
 
 /**
@@ -7,7 +7,7 @@ import { type GradientContext, type Gradients, matMul, mul, reduceSum, sub } fro
  * the last to the first; "before" then means the later step. T steps, B sequences, H hidden units, N inputs, G gates.
  */
 export interface Direction {
-  readonly b: GraphBuilder;
+  readonly b: GraphWriter;
   readonly reverse: boolean;
   readonly hidden: number;
   readonly gates: number;
@@ -82,7 +82,7 @@ export function recurrentGradients(
 }
 
 /** dGᵀ·X over all steps and sequences: [T, B, G·H], [T, B, N] → [G·H, N]. */
-export function weightGradient(b: GraphBuilder, gates: string, input: string): string {
+export function weightGradient(b: GraphWriter, gates: string, input: string): string {
   const rows = (value: string) => b.reshape(value, [-1, b.shape(value).at(-1) as number]);
   return b.op('Gemm', [rows(gates), rows(input)], { transA: int(1) });
 }
@@ -137,7 +137,7 @@ function directionOf(
 }
 
 /** The outputs moved by one step, with the initial state at the free end. */
-function stateBefore(b: GraphBuilder, y: string, start: string, reverse: boolean): string {
+function stateBefore(b: GraphWriter, y: string, start: string, reverse: boolean): string {
   const row = b.op('Unsqueeze', [start, b.axes([0])]);
   const far = Number.MAX_SAFE_INTEGER;
   const others = b.op('Slice', [y, b.axes([reverse ? 1 : 0]), b.axes([reverse ? far : -1]), b.axes([0])]);
@@ -145,13 +145,13 @@ function stateBefore(b: GraphBuilder, y: string, start: string, reverse: boolean
 }
 
 /** A sequence read from its end begins at its own last step, not at that of the longest. */
-function startedAt(b: GraphBuilder, before: string, start: string, lengths: string): string {
+function startedAt(b: GraphWriter, before: string, start: string, lengths: string): string {
   const inside = b.op('Cast', [stillRunning(b, before, lengths, 1)], { to: int(9) });
   return b.op('Where', [inside, before, start]);
 }
 
 /** Whether step t + ahead belongs to the sequence: [T, B, 1] of 0 and 1. */
-function stillRunning(b: GraphBuilder, like: string, lengths: string, ahead: number): string {
+function stillRunning(b: GraphWriter, like: string, lengths: string, ahead: number): string {
   const steps = b.op('Squeeze', [b.op('Shape', [like], { start: int(0), end: int(1) }), b.axes([0])]);
   const step = b.op('Range', [b.index(ahead), b.op('Add', [steps, b.index(ahead)]), b.index(1)]);
   const inside = b.op('Less', [b.op('Unsqueeze', [step, b.axes([1])]), b.op('Cast', [lengths], { to: int(7) })]);
@@ -159,7 +159,7 @@ function stillRunning(b: GraphBuilder, like: string, lengths: string, ahead: num
 }
 
 /** x·wᵀ + bias over the last axis. */
-export function linear(b: GraphBuilder, x: string, w: string, bias: string | undefined): string {
+export function linear(b: GraphWriter, x: string, w: string, bias: string | undefined): string {
   const product = matMul(b, x, w, false, true);
   return bias ? b.op('Add', [product, bias]) : product;
 }
@@ -181,13 +181,13 @@ export function splitGates({ b, gates }: Direction, value: string): readonly str
 }
 
 /** 1 − value */
-export const oneMinus = (b: GraphBuilder, value: string): string => sub(b, b.scalar(1), value);
+export const oneMinus = (b: GraphWriter, value: string): string => sub(b, b.scalar(1), value);
 
 /** σ′ in terms of σ. */
-export const sigmoidSlope = (b: GraphBuilder, s: string): string => mul(b, s, oneMinus(b, s));
+export const sigmoidSlope = (b: GraphWriter, s: string): string => mul(b, s, oneMinus(b, s));
 
 /** tanh′ in terms of tanh. */
-export const tanhSlope = (b: GraphBuilder, t: string): string => oneMinus(b, mul(b, t, t));
+export const tanhSlope = (b: GraphWriter, t: string): string => oneMinus(b, mul(b, t, t));
 
 /** Outside a sequence a factor of the step's own work is 0 … */
 export function masked({ b, running }: Direction, value: string): string {
@@ -218,7 +218,7 @@ export function scanSteps(
   name: string,
   states: readonly string[],
   sequences: readonly string[],
-  step: (body: GraphBuilder, states: readonly string[], rows: readonly string[]) => { states: string[]; row: string },
+  step: (body: GraphWriter, states: readonly string[], rows: readonly string[]) => { states: string[]; row: string },
 ): { states: readonly string[]; rows: string } {
   const { b, reverse } = direction;
   const body = b.subgraph();
