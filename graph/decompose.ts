@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
-import { add, div, mul, scale, sub } from './gradients/rule.ts';
+import { add, div, mul, scale, sub } from './expressions.ts';
 import { float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from './ir.ts';
 import { dataTypeCode } from './onnx/tensor.ts';
 

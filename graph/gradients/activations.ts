@@ -1,6 +1,7 @@
+import { add, mul, scale, sub } from '../expressions.ts';
 import { float, floatAttribute, stringAttribute } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
-import { add, type GradientContext, type GradientRule, type Gradients, mul, scale, sub, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, type Gradients, unaryRule } from './rule.ts';
 
 /**
  * 1 where v > 0, else 0. A HardSigmoid so steep that it is a step for every normal float32 costs less than half of Greater + Cast:

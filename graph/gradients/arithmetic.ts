@@ -1,16 +1,6 @@
+import { add, div, mul, neg, scale, sub } from '../expressions.ts';
 import { unbroadcast } from './broadcast.ts';
-import {
-  add,
-  div,
-  type GradientContext,
-  type GradientRule,
-  type Gradients,
-  mul,
-  neg,
-  scale,
-  sub,
-  unaryRule,
-} from './rule.ts';
+import { type GradientContext, type GradientRule, type Gradients, unaryRule } from './rule.ts';
 
 /** Gradients of a broadcasting operator from those of its already broadcast operands. */
 function broadcasting(context: GradientContext, gradients: readonly (() => string)[]): Gradients {

@@ -1,6 +1,6 @@
+import { reduceSum } from '../expressions.ts';
 import { int } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
-import { reduceSum } from './rule.ts';
 
 /**
  * Sums a gradient over the axes along which its value was broadcast, so that it gets the value's own shape again.

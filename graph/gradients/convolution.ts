@@ -1,8 +1,9 @@
+import { matMul, reduceSum } from '../expressions.ts';
 import { elementCount, float32Tensor, intAttribute, ints } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
 import type { GraphWriter } from '../writer.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
-import { type GradientContext, type GradientRule, type Gradients, matMul, reduceSum } from './rule.ts';
+import type { GradientContext, GradientRule, Gradients } from './rule.ts';
 
 /**
  * Conv over any number of spatial axes, with groups. The weight gradient is a product of dy with the input's patches (im2col by

@@ -1,8 +1,9 @@
 import { einsumEquation } from '../einsum.ts';
+import { matMul, scale } from '../expressions.ts';
 import { type Attributes, floatAttribute, int, intAttribute, text } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
-import { type GradientContext, type GradientRule, type Gradients, matMul, scale } from './rule.ts';
+import type { GradientContext, GradientRule, Gradients } from './rule.ts';
 
 const transposes = (a: boolean, b: boolean): Attributes => ({
   transA: { kind: 'int', value: Number(a) },

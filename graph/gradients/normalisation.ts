@@ -1,6 +1,7 @@
+import { mul, sub } from '../expressions.ts';
 import { intAttribute, isFilled } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
-import { type GradientContext, type GradientRule, type Gradients, mul, sub } from './rule.ts';
+import type { GradientContext, GradientRule, Gradients } from './rule.ts';
 
 /**
  * y = (x − mean) · inverse · scale + bias over the axes from `axis` on. With x̂ the normalised input and d = dy · scale:

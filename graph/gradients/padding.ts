@@ -1,6 +1,7 @@
+import { neg } from '../expressions.ts';
 import { int, stringAttribute, text } from '../ir.ts';
 import { normaliseAxis } from '../shapes/context.ts';
-import { type GradientContext, type GradientRule, neg, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, unaryRule } from './rule.ts';
 
 /** Padding with a constant is undone by cutting; the other modes repeat elements, which get the sum over their copies. */
 function padGradient(context: GradientContext): string {

@@ -1,7 +1,7 @@
+import { add, sub } from '../expressions.ts';
 import { elementCount, float32Tensor, int, ints } from '../ir.ts';
 import type { Window } from '../shapes/windows.ts';
 import type { GraphWriter } from '../writer.ts';
-import { add, sub } from './rule.ts';
 
 /** Every position inside a kernel, row-major. */
 export function kernelOffsets(kernel: readonly number[]): number[][] {

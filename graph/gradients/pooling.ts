@@ -1,8 +1,9 @@
+import { add, div, mul, reduceSum, scale } from '../expressions.ts';
 import { elementCount, float32Tensor, int, intAttribute, ints, intsAttribute, text } from '../ir.ts';
 import { type Window, windowOf } from '../shapes/windows.ts';
 import type { GraphWriter } from '../writer.ts';
 import { foldWindows, padSpatial, windowSlices } from './patches.ts';
-import { add, div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, unaryRule } from './rule.ts';
 
 function poolWindow({ b, node, x }: GradientContext): Window {
   const window = windowOf(node, intsAttribute(node, 'kernel_shape')!, b.shape(x(0)).slice(2));

@@ -1,5 +1,6 @@
+import { reduceSum } from '../expressions.ts';
 import { type Dim, int, intAttribute, stringAttribute } from '../ir.ts';
-import { type GradientContext, type GradientRule, reduceSum, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, unaryRule } from './rule.ts';
 
 /** A shape vector from sizes of a value, by axis, and numbers. */
 function shapeFrom({ b }: GradientContext, value: string, parts: readonly ({ axis: number } | number)[]): string {

@@ -1,6 +1,7 @@
+import { div, mul, reduceSum, scale } from '../expressions.ts';
 import { intAttribute } from '../ir.ts';
 import { reductionAxes } from '../shapes/reductions.ts';
-import { div, type GradientContext, type GradientRule, mul, reduceSum, scale, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, unaryRule } from './rule.ts';
 
 function axesOf({ b, node, x }: GradientContext): number[] {
   const given = node.inputs[1] ? (b.knownIntegers(node.inputs[1]) as number[]) : undefined;

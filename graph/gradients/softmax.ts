@@ -1,5 +1,6 @@
+import { mul, reduceSum, sub } from '../expressions.ts';
 import { intAttribute } from '../ir.ts';
-import { type GradientContext, type GradientRule, mul, reduceSum, sub, unaryRule } from './rule.ts';
+import { type GradientContext, type GradientRule, unaryRule } from './rule.ts';
 
 const axisOf = ({ node }: GradientContext): number => intAttribute(node, 'axis', -1);
 

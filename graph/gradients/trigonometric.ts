@@ -1,4 +1,5 @@
-import { add, div, type GradientRule, mul, neg, sub, unaryRule } from './rule.ts';
+import { add, div, mul, neg, sub } from '../expressions.ts';
+import { type GradientRule, unaryRule } from './rule.ts';
 
 export const trigonometricRules: readonly GradientRule[] = [
   unaryRule('Sin', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Cos', [x(0)]))),

@@ -1,5 +1,6 @@
+import { add, matMul, mul, sub } from '../../expressions.ts';
 import { int, intAttribute } from '../../ir.ts';
-import { add, type GradientContext, type GradientRule, matMul, mul, sub } from '../rule.ts';
+import type { GradientContext, GradientRule } from '../rule.ts';
 import {
   carriedThrough,
   type Direction,

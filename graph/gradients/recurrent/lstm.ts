@@ -1,5 +1,6 @@
+import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
-import { add, type GradientContext, type GradientRule, matMul, mul } from '../rule.ts';
+import type { GradientContext, GradientRule } from '../rule.ts';
 import {
   carriedThrough,
   type Direction,

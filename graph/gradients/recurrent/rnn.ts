@@ -1,6 +1,7 @@
+import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
 import { hasRelu } from '../../recurrent.ts';
-import { add, type GradientRule, matMul, mul } from '../rule.ts';
+import type { GradientRule } from '../rule.ts';
 import {
   type Direction,
   type DirectionGradients,

@@ -1,6 +1,7 @@
+import { matMul, mul, reduceSum, sub } from '../../expressions.ts';
 import { type Dim, int, intAttribute, ints, stringAttribute, type Value } from '../../ir.ts';
 import type { GraphWriter } from '../../writer.ts';
-import { type GradientContext, type Gradients, matMul, mul, reduceSum, sub } from '../rule.ts';
+import type { GradientContext, Gradients } from '../rule.ts';
 
 /**
  * One direction of a recurrent layer as its backward pass sees it. Steps stand in the order of the input, also where the layer ran from
