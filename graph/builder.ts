@@ -12,7 +12,7 @@ import {
   type Value,
   type ValueType,
 } from './ir.ts';
-import { inferNode } from './shapes/infer.ts';
+import { inferNode } from './operators/infer.ts';
 import type { GraphWriter, NodeOptions } from './writer.ts';
 
 /** What is shared by a builder and those of its subgraphs. */

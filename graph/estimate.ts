@@ -1,10 +1,10 @@
 import { ModelError } from '../errors.ts';
 import { GraphBuilder, namesRead } from './builder.ts';
 import { differentiate } from './differentiate.ts';
-import { einsumEquation, subscriptSizes } from './einsum.ts';
 import { layersOf } from './forward.ts';
 import { writeForward } from './import.ts';
 import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+import { einsumEquation, subscriptSizes } from './operators/equation.ts';
 import { optimise, optimiseForward } from './optimise.ts';
 
 /** Sizes that a model leaves open, as an estimate takes them. */

@@ -2,7 +2,6 @@ import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { decompositionOf } from './decompose.ts';
 import { type DropoutDraws, dropoutRatio } from './dropout.ts';
-import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
   type Attributes,
@@ -14,9 +13,10 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
+import { hasShapeRule } from './operators/infer.ts';
+import { gradientRule, isFlat } from './operators/registry.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
-import { hasShapeRule } from './shapes/infer.ts';
 
 /** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
 const attributesMadeInputs: Readonly<Record<string, readonly (readonly [attribute: string, position: number])[]>> = {

@@ -1,5 +1,5 @@
 import { decomposedOperators, decompositionOf } from '../../graph/decompose.ts';
-import { differentiableOperators, flatOperators, gradientRule } from '../../graph/gradients/registry.ts';
+import { differentiableOperators, flatOperators, gradientRule } from '../../graph/operators/registry.ts';
 import { sequenceOperators } from '../../graph/sequences.ts';
 
 /** The page docs/gradients.md, from the registry of gradient rules. */
@@ -11,7 +11,7 @@ export function gradientsReference(): string {
   const decomposed = decomposedOperators().map((op) => `| ${op} | ${decompositionOf(op)!.into} |`);
   return `# Gradients
 
-*Written by \`npm run docs\` from the registry in graph/gradients. Do not edit by hand.*
+*Written by \`npm run docs\` from the registry in graph/operators. Do not edit by hand.*
 
 dpfl trains ONNX models of operator sets 11 to 21 whose weights are float32 initializers. \`dpfl model check model.onnx\` says
 whether a model can be trained and names every node that stands in the way; \`dpfl model grad model.onnx --case case.json\` writes the
@@ -52,8 +52,8 @@ set 16, with another meaning than it trains them with; compare with \`dpfl model
 
 ## Adding an operator
 
-1. Shape: an entry in the family's file in graph/shapes gives the type of the outputs from those of the inputs.
-2. Rule: an entry in the family's file in graph/gradients, here that of Sigmoid, whose backward pass reads its output:
+1. Shape: an entry in the family's file in graph/operators gives the type of the outputs from those of the inputs.
+2. Rule: an entry in the family's file in graph/operators, here that of Sigmoid, whose backward pass reads its output:
 
    \`\`\`ts
    unaryRule('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
@@ -61,7 +61,7 @@ set 16, with another meaning than it trains them with; compare with \`dpfl model
 
    A rule writes nodes with the builder \`b\` and returns the gradient of every input, \`undefined\` for one that has none or was not asked
    for (\`needs(i)\`). \`unbroadcast\` sums a gradient over broadcast axes; axes may have symbolic sizes.
-3. Cases: an entry in tests/graph/gradients/cases. Each case is compared with central finite differences, and a rule without a case
+3. Cases: an entry in tests/graph/operators/cases. Each case is compared with central finite differences, and a rule without a case
    fails the test suite:
 
    \`\`\`ts
