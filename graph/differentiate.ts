@@ -28,7 +28,7 @@ export function differentiate(
     const rule = gradientRule(node.op);
     if (first === undefined || rule === undefined) continue;
     const write = () =>
-      rule.gradient({
+      rule.write({
         b,
         node,
         x: (index) => node.inputs[index]!,

@@ -9,6 +9,11 @@ export const div = (b: GraphWriter, x: string, y: string): string => b.op('Div',
 export const neg = (b: GraphWriter, x: string): string => b.op('Neg', [x]);
 export const scale = (b: GraphWriter, x: string, factor: number): string => b.op('Mul', [x, b.scalar(factor)]);
 
+/** Zeros of the value's shape. */
+export function zerosLike(b: GraphWriter, value: string): string {
+  return b.op('ConstantOfShape', [b.shapeOf(value)]);
+}
+
 /** Sum over axes; the summed axes stay with size 1 when `keep`. */
 export function reduceSum(b: GraphWriter, x: string, axes: readonly number[], keep = true): string {
   return b.op('ReduceSum', [x, b.axes(axes)], { keepdims: { kind: 'int', value: keep ? 1 : 0 } });

@@ -13,8 +13,7 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
-import { hasShapeRule } from './operators/infer.ts';
-import { gradientRule, isFlat } from './operators/registry.ts';
+import { gradientRule, isFlat, operatorOf } from './operators/registry.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
 
@@ -169,7 +168,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
     const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
     if (problem) return [{ node, problem }];
     if (decomposition || isSequenceOperator(node.op)) return [];
-    if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
+    if (!operatorOf(node.op)) return [{ node, problem: 'operator not supported' }];
     if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
     return [];
   });

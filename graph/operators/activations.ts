@@ -1,7 +1,8 @@
 import { add, mul, scale, sub } from '../expressions.ts';
 import { float, floatAttribute, stringAttribute } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
-import { type GradientContext, type GradientRule, type Gradients, unaryRule } from './operator.ts';
+import { type GradientContext, type Gradients, type Operator, unary } from './operator.ts';
+import { like } from './shape-rule.ts';
 
 /**
  * 1 where v > 0, else 0. A HardSigmoid so steep that it is a step for every normal float32 costs less than half of Greater + Cast:
@@ -71,39 +72,37 @@ function geluSlope(context: GradientContext): string {
   return add(b, cumulative, mul(b, scale(b, u, 1 / Math.sqrt(Math.PI)), bell));
 }
 
-export const activationRules: readonly GradientRule[] = [
-  unaryRule('Relu', ['y0'], (c) => mul(c.b, c.dy, step(c, c.y()))),
-  unaryRule('LeakyRelu', ['x0'], (c) => piecewise(c, c.b.scalar(floatAttribute(c.node, 'alpha', 0.01)))),
-  unaryRule('Elu', ['x0', 'y0'], (c) => piecewise(c, add(c.b, c.y(), c.b.scalar(floatAttribute(c.node, 'alpha', 1))))),
-  { op: 'PRelu', reads: ['x0', 'x1'], gradient: preluGradients },
-  unaryRule('Selu', ['x0', 'y0'], (c) => {
+export const activationOperators: readonly Operator[] = [
+  unary('Relu', ['y0'], (c) => mul(c.b, c.dy, step(c, c.y()))),
+  unary('LeakyRelu', ['x0'], (c) => piecewise(c, c.b.scalar(floatAttribute(c.node, 'alpha', 0.01)))),
+  unary('Elu', ['x0', 'y0'], (c) => piecewise(c, add(c.b, c.y(), c.b.scalar(floatAttribute(c.node, 'alpha', 1))))),
+  { op: 'PRelu', infer: like(0), gradient: { reads: ['x0', 'x1'], write: preluGradients } },
+  unary('Selu', ['x0', 'y0'], (c) => {
     const gamma = floatAttribute(c.node, 'gamma', selu.gamma);
     const offset = gamma * floatAttribute(c.node, 'alpha', selu.alpha);
     return piecewise(c, add(c.b, c.y(), c.b.scalar(offset)), gamma);
   }),
-  unaryRule('Celu', ['x0', 'y0'], (c) => {
+  unary('Celu', ['x0', 'y0'], (c) => {
     const inverse = 1 / floatAttribute(c.node, 'alpha', 1);
     return piecewise(c, add(c.b, scale(c.b, c.y(), inverse), c.b.scalar(1)));
   }),
-  unaryRule('ThresholdedRelu', ['x0'], (c) => {
+  unary('ThresholdedRelu', ['x0'], (c) => {
     const passed = c.b.op('Greater', [c.x(0), c.b.scalar(floatAttribute(c.node, 'alpha', 1))]);
     return c.b.op('Where', [passed, c.dy, c.b.scalar(0)]);
   }),
-  unaryRule('HardSigmoid', ['y0'], (c) =>
-    between(c, c.y(), 0, 1, scale(c.b, c.dy, floatAttribute(c.node, 'alpha', 0.2))),
-  ),
-  unaryRule('HardSwish', ['x0'], (c) => mul(c.b, c.dy, hardSwishSlope(c))),
-  unaryRule('Mish', ['x0'], (c) => mul(c.b, c.dy, mishSlope(c))),
-  unaryRule('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
-  unaryRule('Tanh', ['y0'], (c) => mul(c.b, c.dy, oneMinusSquare(c))),
-  unaryRule('Softplus', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sigmoid', [x(0)]))),
-  unaryRule('Softsign', ['x0'], ({ b, x, dy }) => {
+  unary('HardSigmoid', ['y0'], (c) => between(c, c.y(), 0, 1, scale(c.b, c.dy, floatAttribute(c.node, 'alpha', 0.2)))),
+  unary('HardSwish', ['x0'], (c) => mul(c.b, c.dy, hardSwishSlope(c))),
+  unary('Mish', ['x0'], (c) => mul(c.b, c.dy, mishSlope(c))),
+  unary('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
+  unary('Tanh', ['y0'], (c) => mul(c.b, c.dy, oneMinusSquare(c))),
+  unary('Softplus', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sigmoid', [x(0)]))),
+  unary('Softsign', ['x0'], ({ b, x, dy }) => {
     const denominator = add(b, b.scalar(1), b.op('Abs', [x(0)]));
     return b.op('Div', [dy, mul(b, denominator, denominator)]);
   }),
-  unaryRule('Erf', ['x0'], ({ b, x, dy }) => {
+  unary('Erf', ['x0'], ({ b, x, dy }) => {
     const density = b.op('Exp', [b.op('Neg', [mul(b, x(0), x(0))])]);
     return mul(b, dy, scale(b, density, 2 / Math.sqrt(Math.PI)));
   }),
-  unaryRule('Gelu', ['x0'], (c) => mul(c.b, c.dy, geluSlope(c))),
+  unary('Gelu', ['x0'], (c) => mul(c.b, c.dy, geluSlope(c))),
 ];

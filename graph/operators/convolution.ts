@@ -1,9 +1,46 @@
 import { matMul, reduceSum } from '../expressions.ts';
-import { elementCount, float32Tensor, intAttribute, ints } from '../ir.ts';
+import { type Dim, elementCount, float32Tensor, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
-import type { GradientContext, GradientRule, Gradients } from './operator.ts';
+import type { GradientContext, Gradients, Operator } from './operator.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
-import { type Window, windowOf } from './windows.ts';
+import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
+import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
+
+function convolutionWindow(context: ShapeContext): Window {
+  const weight = context.input(1).shape.slice(2);
+  if (!weight.every((size) => typeof size === 'number')) throw context.fail('the kernel size must be known');
+  return inferredWindow(context, weight as number[]);
+}
+
+const convType: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const weight = context.input(1).shape;
+  const groups = intAttribute(context.node, 'group', 1);
+  const [channels, expected] = [shape[1], weight[1]];
+  if (typeof channels === 'number' && typeof expected === 'number' && channels !== expected * groups) {
+    throw context.fail(`the input has ${channels} channels where the weight needs ${expected * groups}`);
+  }
+  return same({ dtype, shape: [shape[0]!, weight[0]!, ...windowOutput(convolutionWindow(context), shape.slice(2))] });
+};
+
+const convTransposeType: ShapeRule = (context) => {
+  const auto = stringAttribute(context.node, 'auto_pad', 'NOTSET');
+  if (intsAttribute(context.node, 'output_shape') || !['NOTSET', 'VALID'].includes(auto)) {
+    throw context.fail('output_shape and auto_pad SAME are not supported; export it with pads and output_padding');
+  }
+  const { dtype, shape } = context.input(0);
+  const weight = context.input(1).shape;
+  const window = convolutionWindow(context);
+  const extra = intsAttribute(context.node, 'output_padding') ?? window.kernel.map(() => 0);
+  const spatial = shape.slice(2).map((size, i): Dim => {
+    const span =
+      (window.kernel[i]! - 1) * window.dilations[i]! + 1 + extra[i]! - window.padsBegin[i]! - window.padsEnd[i]!;
+    const stride = window.strides[i]!;
+    return typeof size === 'number' ? (size - 1) * stride + span : `((${size}-1)*${stride}+${span})`;
+  });
+  const groups = intAttribute(context.node, 'group', 1);
+  return same({ dtype, shape: [shape[0]!, (weight[1] as number) * groups, ...spatial] });
+};
 
 /**
  * Conv over any number of spatial axes, with groups. The weight gradient is a product of dy with the input's patches (im2col by
@@ -139,7 +176,7 @@ function convTransposeGradients({ b, x, dy, needs, node }: GradientContext): Gra
   ];
 }
 
-export const convolutionRules: readonly GradientRule[] = [
-  { op: 'Conv', reads: ['x0', 'x1'], gradient: convGradients },
-  { op: 'ConvTranspose', reads: ['x0', 'x1'], gradient: convTransposeGradients },
+export const convolutionOperators: readonly Operator[] = [
+  { op: 'Conv', infer: convType, gradient: { reads: ['x0', 'x1'], write: convGradients } },
+  { op: 'ConvTranspose', infer: convTransposeType, gradient: { reads: ['x0', 'x1'], write: convTransposeGradients } },
 ];

@@ -1,12 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import type { Dim, Node, Tensor, ValueType } from '../ir.ts';
-import { elementwiseShapes } from './elementwise.ts';
-import { matrixShapes } from './matrix-shapes.ts';
-import { movementShapes } from './movement-shapes.ts';
-import { recurrentShapes } from './recurrent/shape.ts';
-import { reductionShapes } from './reduced-shape.ts';
-import type { Inferred, ShapeRule } from './shape-rule.ts';
-import { windowShapes } from './windows.ts';
+import { operatorOf } from './registry.ts';
+import type { Inferred } from './shape-rule.ts';
 
 /** What a shape rule can ask about values already in the graph. */
 export interface KnownValues {
@@ -15,32 +10,16 @@ export interface KnownValues {
   constantTensor(name: string): Tensor | undefined;
 }
 
-const rules = new Map<string, ShapeRule>(
-  Object.entries({
-    ...elementwiseShapes,
-    ...matrixShapes,
-    ...movementShapes,
-    ...recurrentShapes,
-    ...reductionShapes,
-    ...windowShapes,
-  }),
-);
-
-/** Whether the types of this operator's outputs can be inferred. */
-export function hasShapeRule(op: string): boolean {
-  return rules.has(op);
-}
-
 /** Infers the output types of a node. @throws ModelError naming the node when its inputs do not fit the operator */
 export function inferNode(node: Node, known: KnownValues): Inferred {
   const fail = (why: string) => new ModelError(`node '${node.name}' (${node.op}): ${why}`);
-  const rule = rules.get(node.op);
-  if (!rule) throw fail('no shape rule for this operator; see `dpfl model inspect` for the operators dpfl trains');
+  const operator = operatorOf(node.op);
+  if (!operator) throw fail('no shape rule for this operator; see `dpfl model inspect` for the operators dpfl trains');
   const integers = (index: number) => {
     const name = node.inputs[index];
     return name ? known.knownIntegers(name) : undefined;
   };
-  return rule({
+  return operator.infer({
     node,
     input: (index) => {
       const name = node.inputs[index];

@@ -1,7 +1,18 @@
 import { mul, sub } from '../expressions.ts';
-import { intAttribute, isFilled } from '../ir.ts';
+import { type Dim, intAttribute, isFilled } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
-import type { GradientContext, GradientRule, Gradients } from './operator.ts';
+import type { GradientContext, Gradients, Operator } from './operator.ts';
+import { like, type ShapeRule } from './shape-rule.ts';
+
+/** The normalised values, then the mean and the inverse deviation. */
+const layerNormTypes: ShapeRule = (context) => {
+  const type = context.input(0);
+  const rank = type.shape.length;
+  const axis = intAttribute(context.node, 'axis', -1);
+  const from = axis < 0 ? axis + rank : axis;
+  const statistics = { dtype: type.dtype, shape: type.shape.map((dim, i): Dim => (i >= from ? 1 : dim)) };
+  return { types: [type, statistics, statistics] };
+};
 
 /**
  * y = (x − mean) · inverse · scale + bias over the axes from `axis` on. With x̂ the normalised input and d = dy · scale:
@@ -28,6 +39,11 @@ function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradien
   ];
 }
 
-export const normalisationRules: readonly GradientRule[] = [
-  { op: 'LayerNormalization', reads: ['x0', 'x1', 'y1', 'y2'], gradient: layerNormGradients },
+export const normalisationOperators: readonly Operator[] = [
+  {
+    op: 'LayerNormalization',
+    infer: layerNormTypes,
+    gradient: { reads: ['x0', 'x1', 'y1', 'y2'], write: layerNormGradients },
+  },
+  { op: 'GroupNormalization', infer: like(0) },
 ];

@@ -1,5 +1,29 @@
 import type { Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
+import { like, type ShapeRule } from './shape-rule.ts';
+
+/** All that the compiler knows of one operator. */
+export interface Operator {
+  /** Its ONNX name. */
+  readonly op: string;
+  /** The types of its outputs. */
+  readonly infer: ShapeRule;
+  /**
+   * How gradient flows back through it; 'zero' where nothing is differentiated: shapes, indices, comparisons and values that depend on
+   * none of the weights. Operators without either are written by the compiler alone, where no gradient is taken.
+   */
+  readonly gradient?: GradientRule | 'zero';
+}
+
+/** A value of the forward pass: an input x0, x1 …, all inputs x, or an output y0 … */
+export type ForwardValue = 'x' | `x${number}` | `y${number}`;
+
+export interface GradientRule {
+  /** Which forward values the backward pass reads, for docs and memory estimates. */
+  readonly reads: readonly ForwardValue[];
+  /** Writes the backward nodes. */
+  readonly write: (context: GradientContext) => Gradients;
+}
 
 /** What a gradient rule sees: the forward node, the gradients of its outputs, and a builder to write the backward nodes with. */
 export interface GradientContext {
@@ -20,18 +44,19 @@ export interface GradientContext {
 /** Gradients of the inputs, in order; undefined for one that was not asked for or has none. */
 export type Gradients = readonly (string | undefined)[];
 
-export interface GradientRule {
-  readonly op: string;
-  /** Which forward values the backward pass reads, for docs and memory estimates: inputs x0, x1 …, outputs y0 … */
-  readonly reads: readonly string[];
-  readonly gradient: (context: GradientContext) => Gradients;
+/** The rule of an operator of whose inputs only the first is differentiable. */
+export function gradientOfFirst(
+  reads: readonly ForwardValue[],
+  gradient: (context: GradientContext) => string | undefined,
+): GradientRule {
+  return { reads, write: (context) => [gradient(context)] };
 }
 
-/** The rule of an operator with one differentiable input. */
-export function unaryRule(
+/** An operator whose output has the type of its first input, the only differentiable one. */
+export function unary(
   op: string,
-  reads: readonly string[],
+  reads: readonly ForwardValue[],
   gradient: (context: GradientContext) => string,
-): GradientRule {
-  return { op, reads, gradient: (context) => [gradient(context)] };
+): Operator {
+  return { op, infer: like(0), gradient: gradientOfFirst(reads, gradient) };
 }

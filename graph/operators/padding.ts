@@ -1,7 +1,20 @@
+import { addDims } from '../dims.ts';
 import { neg } from '../expressions.ts';
 import { int, stringAttribute, text } from '../ir.ts';
-import { type GradientContext, type GradientRule, unaryRule } from './operator.ts';
-import { normaliseAxis } from './shape-rule.ts';
+import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
+import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
+
+const padded: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const pads = context.numbers(1, 'the pads');
+  const axes = context.hasInput(3) ? context.numbers(3, 'the axes') : shape.map((_, i) => i);
+  const result = [...shape];
+  for (const [i, axis] of axes.entries()) {
+    const at = normaliseAxis(axis, shape.length);
+    result[at] = addDims(shape[at]!, pads[i]! + pads[i + axes.length]!);
+  }
+  return same({ dtype, shape: result });
+};
 
 /** Padding with a constant is undone by cutting; the other modes repeat elements, which get the sum over their copies. */
 function padGradient(context: GradientContext): string {
@@ -43,4 +56,6 @@ function copiesGradient({ b, node, x, dy }: GradientContext): string {
   return gradient;
 }
 
-export const paddingRules: readonly GradientRule[] = [unaryRule('Pad', ['x1'], padGradient)];
+export const paddingOperators: readonly Operator[] = [
+  { op: 'Pad', infer: padded, gradient: gradientOfFirst(['x1'], padGradient) },
+];

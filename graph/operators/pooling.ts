@@ -1,9 +1,37 @@
 import { add, div, mul, reduceSum, scale } from '../expressions.ts';
 import { elementCount, float32Tensor, int, intAttribute, ints, intsAttribute, text } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
-import { type GradientContext, type GradientRule, unaryRule } from './operator.ts';
+import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { foldWindows, padSpatial, windowSlices } from './patches.ts';
-import { type Window, windowOf } from './windows.ts';
+import { type ShapeRule, same } from './shape-rule.ts';
+import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
+
+const pooled: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const kernel = intsAttribute(context.node, 'kernel_shape');
+  if (!kernel) throw context.fail('kernel_shape is missing');
+  const window = inferredWindow(context, kernel);
+  const ceil = intAttribute(context.node, 'ceil_mode', 0) === 1;
+  const output = windowOutput(window, shape.slice(2), ceil);
+  for (const [i, size] of shape.slice(2).entries()) {
+    const last = (Number(output[i]) - 1) * window.strides[i]!;
+    if (ceil && typeof size === 'number' && last >= size + window.padsBegin[i]!) {
+      throw context.fail('its last window starts in the padding, which runtimes count differently; set ceil_mode to 0');
+    }
+  }
+  const type = [...shape.slice(0, 2), ...output];
+  return {
+    types: [
+      { dtype, shape: type },
+      { dtype: 'int64', shape: type },
+    ],
+  };
+};
+
+const globallyPooled: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  return same({ dtype, shape: shape.map((dim, axis) => (axis < 2 ? dim : 1)) });
+};
 
 function poolWindow({ b, node, x }: GradientContext): Window {
   const window = windowOf(node, intsAttribute(node, 'kernel_shape')!, b.shape(x(0)).slice(2));
@@ -121,16 +149,24 @@ function spatialAxes({ b, x }: GradientContext): number[] {
   return Array.from({ length: b.rank(x(0)) - 2 }, (_, i) => i + 2);
 }
 
-export const poolingRules: readonly GradientRule[] = [
-  unaryRule('MaxPool', ['x0', 'y0'], maxPoolGradient),
-  unaryRule('AveragePool', [], averagePoolGradient),
-  unaryRule('GlobalAveragePool', [], (c) => {
-    const sizes = c.b.op('Shape', [c.x(0)], { start: int(2) });
-    const count = asFloat(c, c.b.op('ReduceProd', [sizes], { keepdims: int(0) }));
-    return c.b.op('Expand', [div(c.b, c.dy, count), c.b.shapeOf(c.x(0))]);
-  }),
-  unaryRule('GlobalMaxPool', ['x0', 'y0'], (c) => {
-    const hits = asFloat(c, c.b.op('Equal', [c.x(0), c.y()]));
-    return mul(c.b, hits, div(c.b, c.dy, reduceSum(c.b, hits, spatialAxes(c))));
-  }),
+export const poolingOperators: readonly Operator[] = [
+  { op: 'MaxPool', infer: pooled, gradient: gradientOfFirst(['x0', 'y0'], maxPoolGradient) },
+  { op: 'AveragePool', infer: pooled, gradient: gradientOfFirst([], averagePoolGradient) },
+  {
+    op: 'GlobalAveragePool',
+    infer: globallyPooled,
+    gradient: gradientOfFirst([], (c) => {
+      const sizes = c.b.op('Shape', [c.x(0)], { start: int(2) });
+      const count = asFloat(c, c.b.op('ReduceProd', [sizes], { keepdims: int(0) }));
+      return c.b.op('Expand', [div(c.b, c.dy, count), c.b.shapeOf(c.x(0))]);
+    }),
+  },
+  {
+    op: 'GlobalMaxPool',
+    infer: globallyPooled,
+    gradient: gradientOfFirst(['x0', 'y0'], (c) => {
+      const hits = asFloat(c, c.b.op('Equal', [c.x(0), c.y()]));
+      return mul(c.b, hits, div(c.b, c.dy, reduceSum(c.b, hits, spatialAxes(c))));
+    }),
+  },
 ];

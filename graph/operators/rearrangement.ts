@@ -1,6 +1,69 @@
+import { floorDivideDims, multiplyDims } from '../dims.ts';
 import { reduceSum } from '../expressions.ts';
-import { type Dim, int, intAttribute, stringAttribute } from '../ir.ts';
-import { type GradientContext, type GradientRule, unaryRule } from './operator.ts';
+import { type Dim, int, intAttribute, intsAttribute, stringAttribute } from '../ir.ts';
+import { unbroadcast } from './broadcast.ts';
+import { type GradientContext, gradientOfFirst, type Operator, unary } from './operator.ts';
+import { type ShapeRule, same } from './shape-rule.ts';
+
+const transposed: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const order = intsAttribute(context.node, 'perm') ?? shape.map((_, i) => shape.length - 1 - i);
+  const type = { dtype, shape: order.map((axis) => shape[axis]!) };
+  const values = context.integers(0);
+  const [rows, columns] = shape;
+  if (!values || shape.length !== 2 || typeof rows !== 'number' || typeof columns !== 'number' || order[0] === 0) {
+    return { types: [type], integers: order.every((axis, i) => axis === i) ? values : undefined };
+  }
+  const integers = values.map((_, i) => values[(i % rows) * columns + Math.floor(i / rows)]!);
+  return { types: [type], integers };
+};
+
+const expanded: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const target = context.integers(1);
+  if (!target) {
+    const length = Number(context.input(1).shape[0]);
+    return same({ dtype, shape: Array.from({ length }, (_, i) => `${context.node.outputs[0]}_${i}`) });
+  }
+  const rank = Math.max(shape.length, target.length);
+  const at = (dims: readonly Dim[], axis: number) => dims[axis - rank + dims.length] ?? 1;
+  const result = Array.from({ length: rank }, (_, i) => (at(target, i) === 1 ? at(shape, i) : at(target, i)));
+  const [value, ...others] = context.integers(0) ?? [];
+  const [length = 1] = result;
+  const repeated =
+    rank <= 1 && value !== undefined && others.length === 0 && typeof length === 'number' && length <= 1024;
+  const integers = repeated ? Array.from({ length }, () => value) : undefined;
+  return { types: [{ dtype, shape: result }], integers };
+};
+
+const tiled: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const repeats = context.numbers(1, 'the repeats');
+  return same({ dtype, shape: shape.map((dim, i) => multiplyDims(dim, repeats[i]!)) });
+};
+
+const depthToSpace: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const size = intAttribute(context.node, 'blocksize', 1);
+  const [batch, depth, height, width] = shape as [Dim, Dim, Dim, Dim];
+  const spatial = [multiplyDims(height, size), multiplyDims(width, size)];
+  return same({ dtype, shape: [batch, floorDivideDims(depth, size * size), ...spatial] });
+};
+
+const spaceToDepth: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const size = intAttribute(context.node, 'blocksize', 1);
+  const [batch, channels, height, width] = shape as [Dim, Dim, Dim, Dim];
+  const spatial = [floorDivideDims(height, size), floorDivideDims(width, size)];
+  return same({ dtype, shape: [batch, multiplyDims(channels, size * size), ...spatial] });
+};
+
+function transposeGradient({ b, node, dy }: GradientContext): string {
+  const rank = b.rank(dy);
+  const order = intsAttribute(node, 'perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+  const inverse = order.map((_, axis) => order.indexOf(axis));
+  return b.op('Transpose', [dy], { perm: { kind: 'ints', value: inverse } });
+}
 
 /** A shape vector from sizes of a value, by axis, and numbers. */
 function shapeFrom({ b }: GradientContext, value: string, parts: readonly ({ axis: number } | number)[]): string {
@@ -38,12 +101,18 @@ function depthToSpaceGradient(context: GradientContext): string {
   return b.op('Reshape', [depth, b.shapeOf(x(0))]);
 }
 
-/** Operators that move elements in whole blocks or cut a triangle out. */
-export const rearrangementRules: readonly GradientRule[] = [
-  unaryRule('Tile', [], tileGradient),
-  unaryRule('DepthToSpace', [], depthToSpaceGradient),
-  unaryRule('SpaceToDepth', [], ({ b, node, dy }) =>
-    b.op('DepthToSpace', [dy], { blocksize: int(intAttribute(node, 'blocksize', 1)) }),
-  ),
-  unaryRule('Trilu', [], ({ b, node, dy }) => b.op('Trilu', [dy, ...node.inputs.slice(1)], node.attributes)),
+/** Operators that move or repeat elements in whole blocks, or cut a triangle out. */
+export const rearrangementOperators: readonly Operator[] = [
+  { op: 'Transpose', infer: transposed, gradient: gradientOfFirst([], transposeGradient) },
+  { op: 'Expand', infer: expanded, gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))) },
+  { op: 'Tile', infer: tiled, gradient: gradientOfFirst([], tileGradient) },
+  { op: 'DepthToSpace', infer: depthToSpace, gradient: gradientOfFirst([], depthToSpaceGradient) },
+  {
+    op: 'SpaceToDepth',
+    infer: spaceToDepth,
+    gradient: gradientOfFirst([], ({ b, node, dy }) =>
+      b.op('DepthToSpace', [dy], { blocksize: int(intAttribute(node, 'blocksize', 1)) }),
+    ),
+  },
+  unary('Trilu', [], ({ b, node, dy }) => b.op('Trilu', [dy, ...node.inputs.slice(1)], node.attributes)),
 ];

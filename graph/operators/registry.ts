@@ -1,65 +1,80 @@
-import { activationRules } from './activations.ts';
-import { arithmeticRules } from './arithmetic.ts';
-import { convolutionRules } from './convolution.ts';
-import { indexingRules } from './indexing.ts';
-import { matrixRules } from './matrix.ts';
-import { movementRules } from './movement.ts';
-import { normalisationRules } from './normalisation.ts';
-import type { GradientRule } from './operator.ts';
-import { paddingRules } from './padding.ts';
-import { poolingRules } from './pooling.ts';
-import { rearrangementRules } from './rearrangement.ts';
-import { gruRule } from './recurrent/gru.ts';
-import { lstmRule } from './recurrent/lstm.ts';
-import { rnnRule } from './recurrent/rnn.ts';
-import { reductionRules } from './reductions.ts';
-import { resizeRules } from './resize.ts';
-import { softmaxRules } from './softmax.ts';
-import { trigonometricRules } from './trigonometric.ts';
+import { activationOperators } from './activations.ts';
+import { arithmeticOperators } from './arithmetic.ts';
+import { convolutionOperators } from './convolution.ts';
+import { dropoutOperators } from './dropout.ts';
+import { indexingOperators } from './indexing.ts';
+import { logicOperators } from './logic.ts';
+import { matrixOperators } from './matrix.ts';
+import { normalisationOperators } from './normalisation.ts';
+import type { GradientRule, Operator } from './operator.ts';
+import { paddingOperators } from './padding.ts';
+import { poolingOperators } from './pooling.ts';
+import { rearrangementOperators } from './rearrangement.ts';
+import { gru } from './recurrent/gru.ts';
+import { lstm } from './recurrent/lstm.ts';
+import { rnn } from './recurrent/rnn.ts';
+import { reductionOperators } from './reductions.ts';
+import { reshapingOperators } from './reshaping.ts';
+import { resizeOperators } from './resize.ts';
+import { sizeOperators } from './sizes.ts';
+import { slicingOperators } from './slicing.ts';
+import { softmaxOperators } from './softmax.ts';
+import { trigonometricOperators } from './trigonometric.ts';
 
-const families = [
-  arithmeticRules,
-  activationRules,
-  matrixRules,
-  convolutionRules,
-  poolingRules,
-  normalisationRules,
-  softmaxRules,
-  reductionRules,
-  movementRules,
-  indexingRules,
-  rearrangementRules,
-  resizeRules,
-  paddingRules,
-  trigonometricRules,
-  [lstmRule, gruRule, rnnRule],
-];
+/** Every operator that the compiler knows. */
+export const operators: readonly Operator[] = [
+  arithmeticOperators,
+  activationOperators,
+  logicOperators,
+  trigonometricOperators,
+  matrixOperators,
+  convolutionOperators,
+  poolingOperators,
+  normalisationOperators,
+  dropoutOperators,
+  softmaxOperators,
+  reductionOperators,
+  reshapingOperators,
+  slicingOperators,
+  indexingOperators,
+  rearrangementOperators,
+  sizeOperators,
+  resizeOperators,
+  paddingOperators,
+  [lstm, gru, rnn],
+].flat();
 
-const rules = new Map<string, GradientRule>(families.flat().map((rule) => [rule.op, rule]));
+const byName: ReadonlyMap<string, Operator> = new Map(operators.map((operator) => [operator.op, operator]));
 
-/** Operators through which nothing is differentiated: shapes, indices, comparisons and values that depend on none of the weights. */
-const flat = new Set(
-  'Shape Size Range ConstantOfShape Equal Greater GreaterOrEqual Less LessOrEqual And Or Not Xor IsNaN IsInf Sign Floor Ceil Round ArgMax ArgMin NonZero OneHot'.split(
-    ' ',
-  ),
-);
+/** What is known of an operator, if anything is. */
+export function operatorOf(op: string): Operator | undefined {
+  return byName.get(op);
+}
 
 /** The gradient rule of an operator, if it has one. */
 export function gradientRule(op: string): GradientRule | undefined {
-  return rules.get(op);
+  const gradient = operatorOf(op)?.gradient;
+  return gradient === 'zero' ? undefined : gradient;
 }
 
 /** Whether the operator's gradient is zero everywhere, so that it needs no rule. */
 export function isFlat(op: string): boolean {
-  return flat.has(op);
+  return operatorOf(op)?.gradient === 'zero';
 }
 
 /** Every operator with a gradient rule, in alphabetical order. */
 export function differentiableOperators(): string[] {
-  return [...rules.keys()].sort();
+  return names(({ op }) => gradientRule(op) !== undefined);
 }
 
 /** Every operator without a gradient, in alphabetical order. */
 export function flatOperators(): string[] {
-  return [...flat].sort();
+  return names(({ op }) => isFlat(op));
+}
+
+function names(chosen: (operator: Operator) => boolean): string[] {
+  return operators
+    .filter(chosen)
+    .map(({ op }) => op)
+    .sort();
 }

@@ -1,7 +1,31 @@
 import { ModelError } from '../../errors.ts';
-import { float32Tensor, ints, intsAttribute } from '../ir.ts';
+import { multiplyDims } from '../dims.ts';
+import { type Dim, float32Tensor, ints, intsAttribute } from '../ir.ts';
 import { interpolationOf, resizeMatrix } from './interpolation.ts';
-import { type GradientContext, type GradientRule, unaryRule } from './operator.ts';
+import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
+import { normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
+
+const resizedType: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const axes = intsAttribute(context.node, 'axes') ?? shape.map((_, axis) => axis);
+  const result = [...shape];
+  const sizes = context.integers(3);
+  const scales = context.hasInput(2) ? context.constant(2) : undefined;
+  for (const [i, axis] of axes.entries()) {
+    const at = normaliseAxis(axis, shape.length);
+    if (sizes) result[at] = sizes[i]!;
+    else if (scales && scales.data.length > 0) result[at] = scaledDim(context, shape[at]!, Number(scales.data[i]));
+    else throw context.fail('constant scales or sizes are needed');
+  }
+  return same({ dtype, shape: result });
+};
+
+function scaledDim(context: ShapeContext, dim: Dim, scale: number): Dim {
+  if (typeof dim === 'number') return Math.floor(dim * scale);
+  if (!Number.isInteger(scale))
+    throw context.fail(`an unknown size cannot be scaled by ${scale}; fix it when exporting`);
+  return multiplyDims(dim, scale);
+}
 
 /** Resizing is a linear map along each axis on its own; the gradient is multiplied by its matrix along the resized axes. */
 function resizeGradient(context: GradientContext): string {
@@ -36,4 +60,6 @@ function alongAxis({ b }: GradientContext, gradient: string, matrix: string, axi
   return b.op('Transpose', [b.op('MatMul', [b.op('Transpose', [gradient], swap), matrix])], swap);
 }
 
-export const resizeRules: readonly GradientRule[] = [unaryRule('Resize', [], resizeGradient)];
+export const resizeOperators: readonly Operator[] = [
+  { op: 'Resize', infer: resizedType, gradient: gradientOfFirst([], resizeGradient) },
+];

@@ -30,3 +30,8 @@ export function normaliseAxis(axis: number, rank: number): number {
 export function same(type: ValueType): Inferred {
   return { types: [type] };
 }
+
+/** The shape rule of an operator whose output has the type of an input. */
+export function like(index: number): ShapeRule {
+  return (context) => same(context.input(index));
+}

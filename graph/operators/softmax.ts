@@ -1,15 +1,15 @@
 import { mul, reduceSum, sub } from '../expressions.ts';
 import { intAttribute } from '../ir.ts';
-import { type GradientContext, type GradientRule, unaryRule } from './operator.ts';
+import { type GradientContext, type Operator, unary } from './operator.ts';
 
 const axisOf = ({ node }: GradientContext): number => intAttribute(node, 'axis', -1);
 
-export const softmaxRules: readonly GradientRule[] = [
-  unaryRule('Softmax', ['y0'], (c) => {
+export const softmaxOperators: readonly Operator[] = [
+  unary('Softmax', ['y0'], (c) => {
     const { b, y, dy } = c;
     return mul(b, y(), sub(b, dy, reduceSum(b, mul(b, dy, y()), [axisOf(c)])));
   }),
-  unaryRule('LogSoftmax', ['y0'], (c) => {
+  unary('LogSoftmax', ['y0'], (c) => {
     const { b, y, dy } = c;
     return sub(b, dy, mul(b, b.op('Exp', [y()]), reduceSum(b, dy, [axisOf(c)])));
   }),

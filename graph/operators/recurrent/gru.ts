@@ -1,6 +1,6 @@
 import { add, matMul, mul, sub } from '../../expressions.ts';
 import { int, intAttribute } from '../../ir.ts';
-import type { GradientContext, GradientRule } from '../operator.ts';
+import type { GradientContext, Operator } from '../operator.ts';
 import {
   carriedThrough,
   type Direction,
@@ -16,6 +16,7 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
+import { recurrentTypes } from './shape.ts';
 
 /** The gates of all steps, and the gradients of each before its activation per unit of the hidden state's gradient. */
 interface Gates {
@@ -126,11 +127,14 @@ function resetBefore(direction: Direction): DirectionGradients {
   };
 }
 
-export const gruRule: GradientRule = {
+export const gru: Operator = {
   op: 'GRU',
-  reads: ['x0', 'x1', 'x2', 'y0'],
-  gradient: (context: GradientContext) => {
-    const rule = intAttribute(context.node, 'linear_before_reset', 0) === 1 ? resetAfter : resetBefore;
-    return recurrentGradients(context, 3, rule);
+  infer: recurrentTypes,
+  gradient: {
+    reads: ['x0', 'x1', 'x2', 'y0'],
+    write: (context: GradientContext) => {
+      const rule = intAttribute(context.node, 'linear_before_reset', 0) === 1 ? resetAfter : resetBefore;
+      return recurrentGradients(context, 3, rule);
+    },
   },
 };

@@ -1,6 +1,6 @@
 import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
-import type { GradientContext, GradientRule } from '../operator.ts';
+import type { GradientContext, Operator } from '../operator.ts';
 import {
   carriedThrough,
   type Direction,
@@ -15,6 +15,7 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
+import { recurrentTypes } from './shape.ts';
 
 /**
  * i, o, f = σ(…), g = tanh(X·Wᵀ + H·Rᵀ + b), c = f ∘ c₋ + i ∘ g, h = o ∘ tanh c. The forward kernel puts out h alone; the gates of all steps
@@ -79,8 +80,11 @@ function cellStatesBefore(direction: Direction, first: string, kept: string, add
   })).rows;
 }
 
-export const lstmRule: GradientRule = {
+export const lstm: Operator = {
   op: 'LSTM',
-  reads: ['x0', 'x1', 'x2', 'y0'],
-  gradient: (context) => recurrentGradients(context, 4, (direction) => directionGradients(direction, context)),
+  infer: recurrentTypes,
+  gradient: {
+    reads: ['x0', 'x1', 'x2', 'y0'],
+    write: (context) => recurrentGradients(context, 4, (direction) => directionGradients(direction, context)),
+  },
 };

@@ -1,7 +1,7 @@
 import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
 import { hasRelu } from '../../recurrent.ts';
-import type { GradientRule } from '../operator.ts';
+import type { Operator } from '../operator.ts';
 import {
   type Direction,
   type DirectionGradients,
@@ -13,6 +13,7 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
+import { recurrentTypes } from './shape.ts';
 
 /** h = φ(X·Wᵀ + h₋·Rᵀ + b), φ tanh or ReLU. */
 function directionGradients(direction: Direction, relu: boolean): DirectionGradients {
@@ -38,11 +39,14 @@ function directionGradients(direction: Direction, relu: boolean): DirectionGradi
   return { gates: rows, r: () => weightGradient(b, rows, before), initial: new Map([[5, states[0]!]]) };
 }
 
-export const rnnRule: GradientRule = {
+export const rnn: Operator = {
   op: 'RNN',
-  reads: ['x0', 'x1', 'x2', 'y0'],
-  gradient: (context) => {
-    const relu = hasRelu(context.node);
-    return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
+  infer: recurrentTypes,
+  gradient: {
+    reads: ['x0', 'x1', 'x2', 'y0'],
+    write: (context) => {
+      const relu = hasRelu(context.node);
+      return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
+    },
   },
 };

@@ -2,7 +2,7 @@ import { type Dim, intAttribute, stringAttribute } from '../../ir.ts';
 import type { ShapeRule } from '../shape-rule.ts';
 
 /** Outputs of LSTM, GRU and RNN: all hidden states [T, D, B, H], then the last hidden (and cell) state [D, B, H]. */
-const recurrent: ShapeRule = (context) => {
+export const recurrentTypes: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   if (shape.length !== 3) throw context.fail(`input 0 has shape [${shape}]; it must be [steps, batch, features]`);
   const [steps, batch] = shape as [Dim, Dim, Dim];
@@ -11,5 +11,3 @@ const recurrent: ShapeRule = (context) => {
   const last = { dtype, shape: [directions, batch, hidden] };
   return { types: [{ dtype, shape: [steps, directions, batch, hidden] }, last, last] };
 };
-
-export const recurrentShapes: Record<string, ShapeRule> = { LSTM: recurrent, GRU: recurrent, RNN: recurrent };

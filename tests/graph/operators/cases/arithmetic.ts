@@ -1,5 +1,5 @@
 import { float32Tensor, int } from '../../../../graph/ir.ts';
-import { distinct, flags, type GradientCase, real } from '../../../support/gradient-case.ts';
+import { distinct, type GradientCase, real } from '../../../support/gradient-case.ts';
 
 const positive = { low: 0.5, high: 2.5 };
 
@@ -92,25 +92,7 @@ const unary: GradientCase[] = [
   { title: 'positive values', op: 'Log', inputs: [real([2, 3], positive)] },
 ];
 
-const choices: GradientCase[] = [
-  {
-    title: 'equal shapes',
-    op: 'Where',
-    inputs: [flags([2, 2], [1, 0, 0, 1]), real([2, 2]), real([2, 2])],
-    linear: true,
-  },
-  {
-    title: 'a condition larger than both branches',
-    op: 'Where',
-    inputs: [flags([2, 3], [1, 0, 1, 0, 0, 1]), real([3]), real([])],
-    linear: true,
-  },
-  {
-    title: 'one constant branch',
-    op: 'Where',
-    inputs: [flags([3, 1], [1, 0, 1]), real([3, 2]), float32Tensor([], [-5])],
-    linear: true,
-  },
+const pieces: GradientCase[] = [
   {
     title: 'both signs, a remainder that is learned',
     op: 'Mod',
@@ -137,5 +119,5 @@ export const arithmeticCases: readonly GradientCase[] = [
   ...extremes,
   ...variadic,
   ...unary,
-  ...choices,
+  ...pieces,
 ];

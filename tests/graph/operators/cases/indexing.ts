@@ -1,7 +1,41 @@
-import { int, int64Tensor, text } from '../../../../graph/ir.ts';
+import { type Attributes, int, int64Tensor, text } from '../../../../graph/ir.ts';
 import { distinct, type GradientCase, given, real } from '../../../support/gradient-case.ts';
 
 const count = (k: number) => int64Tensor([1], [k]);
+
+const axis = (value: number): Attributes => ({ axis: int(value) });
+
+const gathers: GradientCase[] = [
+  { title: 'repeated rows', op: 'Gather', inputs: [real([4, 3]), given([5], [1, 3, 1, 0, 1])] },
+  { title: 'a scalar index', op: 'Gather', inputs: [real([4, 3]), int64Tensor([], [2])] },
+  {
+    title: 'a scalar index on the second axis',
+    op: 'Gather',
+    inputs: [real([2, 4]), int64Tensor([], [-1])],
+    attributes: axis(1),
+  },
+  { title: 'negative indices', op: 'Gather', inputs: [real([4, 2]), given([3], [-1, 0, -1])] },
+  { title: 'a matrix of tokens', op: 'Gather', inputs: [real([5, 2]), given([2, 3], [4, 0, 4, 1, 4, 0], ['n', 't'])] },
+  { title: 'repeated columns', op: 'Gather', inputs: [real([2, 3]), given([4], [2, 2, 0, 2])], attributes: axis(1) },
+  {
+    title: 'a middle axis with a matrix of indices',
+    op: 'Gather',
+    inputs: [real([2, 3, 2]), given([2, 2], [0, 2, 2, 2])],
+    attributes: axis(1),
+  },
+  {
+    title: 'the last axis by a negative number',
+    op: 'Gather',
+    inputs: [real([2, 2, 4]), given([3], [3, 3, 1])],
+    attributes: axis(-1),
+  },
+  {
+    title: 'unknown sizes',
+    op: 'Gather',
+    inputs: [real([2, 3, 2], { shape: ['n', 't', 2] }), given([2], [1, 1])],
+    attributes: axis(1),
+  },
+];
 
 const extremes: GradientCase[] = [
   { title: 'the two largest', op: 'TopK', inputs: [distinct([3, 4]), count(2)], outputs: 2 },
@@ -24,6 +58,7 @@ const reversed: GradientCase = {
 };
 
 export const indexingCases: readonly GradientCase[] = [
+  ...gathers.map((gathered) => ({ ...gathered, linear: true })),
   ...extremes,
   reversed,
   {

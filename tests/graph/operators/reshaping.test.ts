@@ -4,9 +4,9 @@ import { differentiate } from '../../../graph/differentiate.ts';
 import { int } from '../../../graph/ir.ts';
 import { dataTypeCode } from '../../../graph/onnx/tensor.ts';
 import { describeGradients } from '../../support/finite-differences.ts';
-import { movementCases } from './cases/movement.ts';
+import { reshapingCases } from './cases/reshaping.ts';
 
-describeGradients('movement', movementCases);
+describeGradients('reshaping', reshapingCases);
 
 describe('gradients of Cast', () => {
   /** The gradient of x where y = Cast(x, between) is cast back to float32. */
