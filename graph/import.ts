@@ -13,28 +13,9 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
-import { gradientRule, isFlat, operatorOf } from './operators/registry.ts';
+import { gradientRule, isFlat, operatorOf, outputsRead } from './operators/registry.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
-
-/** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
-const attributesMadeInputs: Readonly<Record<string, readonly (readonly [attribute: string, position: number])[]>> = {
-  ...Object.fromEntries(
-    'Sum Mean Max Min L1 L2 LogSumExp LogSum SumSquare Prod'
-      .split(' ')
-      .map((name) => [`Reduce${name}`, [['axes', 1]] as const]),
-  ),
-  Squeeze: [['axes', 1]],
-  Unsqueeze: [['axes', 1]],
-  Split: [['split', 1]],
-  Clip: [
-    ['min', 1],
-    ['max', 2],
-  ],
-};
-
-/** Outputs that gradient rules read, and that a model need not ask for. */
-const outputsRead: Readonly<Record<string, number>> = { LayerNormalization: 3, TopK: 2 };
 
 /** Oldest operator set whose remaining differences are covered here. */
 export const oldestOpset = 11;
@@ -94,7 +75,7 @@ export function writeForward(
       for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
       continue;
     }
-    const asked = Math.max(outputsRead[node.op] ?? 1, node.outputs.length);
+    const asked = Math.max(outputsRead(node.op), node.outputs.length);
     const written = b.node(node.op, inputs, attributes, {
       outputs: asked,
       domain: node.domain,
@@ -120,7 +101,7 @@ function canonical(
     return known;
   });
   const attributes: Record<string, Attribute> = { ...node.attributes };
-  for (const [attribute, position] of attributesMadeInputs[node.op] ?? []) {
+  for (const [attribute, position] of operatorOf(node.op)?.attributesMadeInputs ?? []) {
     const value = attributes[attribute];
     if (!value) continue;
     delete attributes[attribute];

@@ -129,7 +129,15 @@ export const arithmeticOperators: readonly Operator[] = [
   unary('Reciprocal', ['y0'], ({ b, y, dy }) => neg(b, mul(b, dy, mul(b, y(), y())))),
   unary('Exp', ['y0'], ({ b, y, dy }) => mul(b, dy, y())),
   unary('Log', ['x0'], ({ b, x, dy }) => div(b, dy, x(0))),
-  { op: 'Clip', infer: like(0), gradient: gradientOfFirst(['x0', 'x1', 'x2'], clipGradient) },
+  {
+    op: 'Clip',
+    infer: like(0),
+    gradient: gradientOfFirst(['x0', 'x1', 'x2'], clipGradient),
+    attributesMadeInputs: [
+      ['min', 1],
+      ['max', 2],
+    ],
+  },
   { op: 'Sign', infer: like(0), gradient: 'zero' },
   { op: 'Floor', infer: like(0), gradient: 'zero' },
   { op: 'Ceil', infer: like(0), gradient: 'zero' },

@@ -13,13 +13,15 @@ export interface Operator {
    * none of the weights. Operators without either are written by the compiler alone, where no gradient is taken.
    */
   readonly gradient?: GradientRule | 'zero';
+  /** Attributes that later operator sets made inputs, with the position of the input. The canonical form has the inputs. */
+  readonly attributesMadeInputs?: readonly (readonly [attribute: string, position: number])[];
 }
 
 /** A value of the forward pass: an input x0, x1 …, all inputs x, or an output y0 … */
 export type ForwardValue = 'x' | `x${number}` | `y${number}`;
 
 export interface GradientRule {
-  /** Which forward values the backward pass reads, for docs and memory estimates. */
+  /** Which forward values the backward pass reads. Outputs among them are written also where a model does not ask for them. */
   readonly reads: readonly ForwardValue[];
   /** Writes the backward nodes. */
   readonly write: (context: GradientContext) => Gradients;

@@ -38,12 +38,14 @@ const indexOfExtreme: ShapeRule = (context) => {
   return same({ dtype: 'int64', shape: result });
 };
 
+const attributesMadeInputs = [['axes', 1]] as const;
+
 function reducing(
   op: string,
   reads: readonly ForwardValue[],
   gradient: (context: GradientContext) => string,
 ): Operator {
-  return { op, infer: reduction, gradient: gradientOfFirst(reads, gradient) };
+  return { op, infer: reduction, gradient: gradientOfFirst(reads, gradient), attributesMadeInputs };
 }
 
 function axesOf({ b, node, x }: GradientContext): number[] {
@@ -111,7 +113,7 @@ export const reductionOperators: readonly Operator[] = [
     const total = axes.length === 0 ? c.x(0) : reduceSum(c.b, c.x(0), axes);
     return c.b.op('Expand', [div(c.b, restoreAxes(c, c.dy), total), c.b.shapeOf(c.x(0))]);
   }),
-  { op: 'ReduceProd', infer: reducedProduct, gradient: gradientOfFirst(['x0'], productGradient) },
+  { ...reducing('ReduceProd', ['x0'], productGradient), infer: reducedProduct },
   // Every element enters the sums from its own on, which are summed from the other end.
   unary('CumSum', ['x1'], ({ b, node, dy }) => {
     const reverse = { kind: 'int', value: 1 - intAttribute(node, 'reverse', 0) } as const;

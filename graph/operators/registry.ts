@@ -57,6 +57,12 @@ export function gradientRule(op: string): GradientRule | undefined {
   return gradient === 'zero' ? undefined : gradient;
 }
 
+/** How many outputs a node must have for its gradient rule to read those it reads; at least 1. */
+export function outputsRead(op: string): number {
+  const reads = gradientRule(op)?.reads ?? [];
+  return Math.max(1, ...reads.filter((value) => value.startsWith('y')).map((value) => Number(value.slice(1)) + 1));
+}
+
 /** Whether the operator's gradient is zero everywhere, so that it needs no rule. */
 export function isFlat(op: string): boolean {
   return operatorOf(op)?.gradient === 'zero';

@@ -74,8 +74,8 @@ function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
 export const reshapingOperators: readonly Operator[] = [
   { op: 'Reshape', infer: reshaped, gradient: shapedBack },
   { op: 'Flatten', infer: flattened, gradient: shapedBack },
-  { op: 'Squeeze', infer: squeezed, gradient: shapedBack },
-  { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack },
+  { op: 'Squeeze', infer: squeezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]] },
+  { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]] },
   { op: 'Identity', infer: unchanged, gradient: gradientOfFirst([], ({ dy }) => dy) },
   { op: 'Cast', infer: cast, gradient: gradientOfFirst([], castGradient) },
 ];

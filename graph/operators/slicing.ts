@@ -164,6 +164,6 @@ function scatterAlong(b: GraphWriter, update: string, positions: string, size: s
 /** Operators that cut a tensor up, or put it together. */
 export const slicingOperators: readonly Operator[] = [
   { op: 'Concat', infer: joined, gradient: { reads: [], write: concatGradients } },
-  { op: 'Split', infer: parts, gradient: gradientOfFirst([], splitGradient) },
+  { op: 'Split', infer: parts, gradient: gradientOfFirst([], splitGradient), attributesMadeInputs: [['split', 1]] },
   { op: 'Slice', infer: sliced, gradient: gradientOfFirst(['x1', 'x2'], sliceGradient) },
 ];
