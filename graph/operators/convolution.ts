@@ -1,3 +1,4 @@
+import { knownCount } from '../dims.ts';
 import { matMul, reduceSum } from '../expressions.ts';
 import { type Dim, elementCount, float32Tensor, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
@@ -177,6 +178,17 @@ function convTransposeGradients({ b, x, dy, needs, node }: GradientContext): Gra
 }
 
 export const convolutionOperators: readonly Operator[] = [
-  { op: 'Conv', infer: convType, gradient: { reads: ['x0', 'x1'], write: convGradients } },
-  { op: 'ConvTranspose', infer: convTransposeType, gradient: { reads: ['x0', 'x1'], write: convTransposeGradients } },
+  {
+    op: 'Conv',
+    infer: convType,
+    gradient: { reads: ['x0', 'x1'], write: convGradients },
+    multiplications: ({ inputs, outputs }, shapeOf) =>
+      knownCount([...shapeOf(outputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
+  },
+  {
+    op: 'ConvTranspose',
+    infer: convTransposeType,
+    gradient: { reads: ['x0', 'x1'], write: convTransposeGradients },
+    multiplications: ({ inputs }, shapeOf) => knownCount([...shapeOf(inputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
+  },
 ];

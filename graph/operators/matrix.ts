@@ -1,9 +1,10 @@
+import { knownCount } from '../dims.ts';
 import { matMul, scale } from '../expressions.ts';
 import { type Attributes, type Dim, floatAttribute, int, intAttribute, text } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { broadcastShapes, unbroadcast } from './broadcast.ts';
 import { einsumEquation, subscriptSizes } from './equation.ts';
-import type { GradientContext, Gradients, Operator } from './operator.ts';
+import type { GradientContext, Gradients, Multiplications, Operator } from './operator.ts';
 import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 function contract(context: ShapeContext, a: Dim | undefined, b: Dim | undefined): void {
@@ -142,10 +143,39 @@ function onDiagonal(b: GraphWriter, value: string, operand: string, like: string
   );
 }
 
+const productMultiplications: Multiplications = ({ inputs, outputs, attributes }, shapeOf) => {
+  const inner = shapeOf(inputs[0]!).at(intAttribute({ attributes }, 'transA', 0) === 1 ? -2 : -1) ?? 1;
+  return knownCount([...shapeOf(outputs[0]!), inner]);
+};
+
+const einsumMultiplications: Multiplications = (node, shapeOf) => {
+  const shapes = node.inputs.map(shapeOf);
+  const equation = einsumEquation(
+    node,
+    shapes.map((shape) => shape.length),
+  );
+  return knownCount([...subscriptSizes(node, equation, shapes).values()]);
+};
+
 export const matrixOperators: readonly Operator[] = [
-  { op: 'MatMul', infer: matMulType, gradient: { reads: ['x0', 'x1'], write: matMulGradients } },
+  {
+    op: 'MatMul',
+    infer: matMulType,
+    gradient: { reads: ['x0', 'x1'], write: matMulGradients },
+    multiplications: productMultiplications,
+  },
   // onnxruntime's own MatMul of operands that are read transposed.
-  { op: 'FusedMatMul', infer: matMulType },
-  { op: 'Gemm', infer: gemmType, gradient: { reads: ['x0', 'x1'], write: gemmGradients } },
-  { op: 'Einsum', infer: einsumType, gradient: { reads: ['x'], write: einsumGradients } },
+  { op: 'FusedMatMul', infer: matMulType, multiplications: productMultiplications },
+  {
+    op: 'Gemm',
+    infer: gemmType,
+    gradient: { reads: ['x0', 'x1'], write: gemmGradients },
+    multiplications: productMultiplications,
+  },
+  {
+    op: 'Einsum',
+    infer: einsumType,
+    gradient: { reads: ['x'], write: einsumGradients },
+    multiplications: einsumMultiplications,
+  },
 ];

@@ -1,4 +1,4 @@
-import type { Node } from '../ir.ts';
+import type { Dim, Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { like, type ShapeRule } from './shape-rule.ts';
 
@@ -15,7 +15,14 @@ export interface Operator {
   readonly gradient?: GradientRule | 'zero';
   /** Attributes that later operator sets made inputs, with the position of the input. The canonical form has the inputs. */
   readonly attributesMadeInputs?: readonly (readonly [attribute: string, position: number])[];
+  /** For estimates of compute. Products alone have it: beside them the rest costs little. */
+  readonly multiplications?: Multiplications;
+  /** Set when the output shares the memory of the input, for estimates of memory. */
+  readonly view?: true;
 }
+
+/** How many multiplications a node takes, from the shapes of its values. */
+export type Multiplications = (node: Node, shapeOf: (name: string) => readonly Dim[]) => number;
 
 /** A value of the forward pass: an input x0, x1 …, all inputs x, or an output y0 … */
 export type ForwardValue = 'x' | `x${number}` | `y${number}`;

@@ -72,10 +72,10 @@ function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
 
 /** Operators that leave every element where it is, and change the shape or the type alone. */
 export const reshapingOperators: readonly Operator[] = [
-  { op: 'Reshape', infer: reshaped, gradient: shapedBack },
-  { op: 'Flatten', infer: flattened, gradient: shapedBack },
-  { op: 'Squeeze', infer: squeezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]] },
-  { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]] },
-  { op: 'Identity', infer: unchanged, gradient: gradientOfFirst([], ({ dy }) => dy) },
+  { op: 'Reshape', infer: reshaped, gradient: shapedBack, view: true },
+  { op: 'Flatten', infer: flattened, gradient: shapedBack, view: true },
+  { op: 'Squeeze', infer: squeezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
+  { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
+  { op: 'Identity', infer: unchanged, gradient: gradientOfFirst([], ({ dy }) => dy), view: true },
   { op: 'Cast', infer: cast, gradient: gradientOfFirst([], castGradient) },
 ];

@@ -1,6 +1,7 @@
 import { add, matMul, mul, sub } from '../../expressions.ts';
 import { int, intAttribute } from '../../ir.ts';
 import type { GradientContext, Operator } from '../operator.ts';
+import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
 import {
   carriedThrough,
   type Direction,
@@ -16,7 +17,6 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
-import { recurrentTypes } from './shape.ts';
 
 /** The gates of all steps, and the gradients of each before its activation per unit of the hidden state's gradient. */
 interface Gates {
@@ -137,4 +137,5 @@ export const gru: Operator = {
       return recurrentGradients(context, 3, rule);
     },
   },
+  multiplications: recurrentMultiplications,
 };

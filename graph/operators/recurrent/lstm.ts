@@ -1,6 +1,7 @@
 import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
 import type { GradientContext, Operator } from '../operator.ts';
+import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
 import {
   carriedThrough,
   type Direction,
@@ -15,7 +16,6 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
-import { recurrentTypes } from './shape.ts';
 
 /**
  * i, o, f = σ(…), g = tanh(X·Wᵀ + H·Rᵀ + b), c = f ∘ c₋ + i ∘ g, h = o ∘ tanh c. The forward kernel puts out h alone; the gates of all steps
@@ -87,4 +87,5 @@ export const lstm: Operator = {
     reads: ['x0', 'x1', 'x2', 'y0'],
     write: (context) => recurrentGradients(context, 4, (direction) => directionGradients(direction, context)),
   },
+  multiplications: recurrentMultiplications,
 };

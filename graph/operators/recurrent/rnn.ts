@@ -2,6 +2,7 @@ import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
 import { hasRelu } from '../../recurrent.ts';
 import type { Operator } from '../operator.ts';
+import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
 import {
   type Direction,
   type DirectionGradients,
@@ -13,7 +14,6 @@ import {
   tanhSlope,
   weightGradient,
 } from './sequence.ts';
-import { recurrentTypes } from './shape.ts';
 
 /** h = φ(X·Wᵀ + h₋·Rᵀ + b), φ tanh or ReLU. */
 function directionGradients(direction: Direction, relu: boolean): DirectionGradients {
@@ -49,4 +49,5 @@ export const rnn: Operator = {
       return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
     },
   },
+  multiplications: recurrentMultiplications,
 };
