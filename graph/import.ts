@@ -1,6 +1,5 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
-import { decompositionOf } from './decompose.ts';
 import { type DropoutDraws, dropoutRatio } from './dropout.ts';
 import {
   type Attribute,
@@ -13,7 +12,7 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
-import { gradientRule, isFlat, operatorOf, outputsRead } from './operators/registry.ts';
+import { decompositionOf, operatorOf, outputsRead } from './operators/registry.ts';
 import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
 
@@ -145,12 +144,12 @@ export function findProblems(graph: Graph): NodeProblem[] {
     }
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
-    const decomposition = decompositionOf(node.op);
-    const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
+    const operator = operatorOf(node.op);
+    const problem = isRecurrent(node.op) ? recurrentProblem(node) : operator?.problem?.(node);
     if (problem) return [{ node, problem }];
-    if (decomposition || isSequenceOperator(node.op)) return [];
-    if (!operatorOf(node.op)) return [{ node, problem: 'operator not supported' }];
-    if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
+    if (operator?.decomposition || isSequenceOperator(node.op)) return [];
+    if (!operator?.infer) return [{ node, problem: 'operator not supported' }];
+    if (!operator.gradient) return [{ node, problem: 'no gradient rule' }];
     return [];
   });
 }

@@ -105,4 +105,15 @@ export const activationOperators: readonly Operator[] = [
     return mul(b, dy, scale(b, density, 2 / Math.sqrt(Math.PI)));
   }),
   unary('Gelu', ['x0'], (c) => mul(c.b, c.dy, geluSlope(c))),
+  {
+    op: 'Swish',
+    decomposition: {
+      into: 'x · sigmoid(α x)',
+      write: (b, node, inputs) => {
+        const x = inputs[0]!;
+        const alpha = floatAttribute(node, 'alpha', 1);
+        return mul(b, x, b.op('Sigmoid', [alpha === 1 ? x : scale(b, x, alpha)]));
+      },
+    },
+  },
 ];

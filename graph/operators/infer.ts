@@ -13,13 +13,13 @@ export interface KnownValues {
 /** Infers the output types of a node. @throws ModelError naming the node when its inputs do not fit the operator */
 export function inferNode(node: Node, known: KnownValues): Inferred {
   const fail = (why: string) => new ModelError(`node '${node.name}' (${node.op}): ${why}`);
-  const operator = operatorOf(node.op);
-  if (!operator) throw fail('no shape rule for this operator; see `dpfl model inspect` for the operators dpfl trains');
+  const infer = operatorOf(node.op)?.infer;
+  if (!infer) throw fail('no shape rule for this operator; see `dpfl model inspect` for the operators dpfl trains');
   const integers = (index: number) => {
     const name = node.inputs[index];
     return name ? known.knownIntegers(name) : undefined;
   };
-  return operator.infer({
+  return infer({
     node,
     input: (index) => {
       const name = node.inputs[index];

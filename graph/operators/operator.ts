@@ -6,13 +6,17 @@ import { like, type ShapeRule } from './shape-rule.ts';
 export interface Operator {
   /** Its ONNX name. */
   readonly op: string;
-  /** The types of its outputs. */
-  readonly infer: ShapeRule;
+  /** The types of its outputs; missing where only the decomposition is ever written. */
+  readonly infer?: ShapeRule;
   /**
    * How gradient flows back through it; 'zero' where nothing is differentiated: shapes, indices, comparisons and values that depend on
-   * none of the weights. Operators without either are written by the compiler alone, where no gradient is taken.
+   * none of the weights. Operators without it are taken apart, or written by the compiler alone where no gradient is taken.
    */
   readonly gradient?: GradientRule | 'zero';
+  /** How it is written as several simpler operators on import, so that it needs no gradient of its own. */
+  readonly decomposition?: Decomposition;
+  /** Why a node cannot be trained, if it cannot. */
+  readonly problem?: (node: Node) => string | undefined;
   /** Attributes that later operator sets made inputs, with the position of the input. The canonical form has the inputs. */
   readonly attributesMadeInputs?: readonly (readonly [attribute: string, position: number])[];
   /** For estimates of compute. Products alone have it: beside them the rest costs little. */
@@ -32,6 +36,13 @@ export interface GradientRule {
   readonly reads: readonly ForwardValue[];
   /** Writes the backward nodes. */
   readonly write: (context: GradientContext) => Gradients;
+}
+
+export interface Decomposition {
+  /** What becomes of the operator, for docs and reports. */
+  readonly into: string;
+  /** Writes the node; returns its first output. */
+  readonly write: (b: GraphWriter, node: Node, inputs: readonly string[], opset: number) => string;
 }
 
 /** What a gradient rule sees: the forward node, the gradients of its outputs, and a builder to write the backward nodes with. */

@@ -6,7 +6,7 @@ import { indexingOperators } from './indexing.ts';
 import { logicOperators } from './logic.ts';
 import { matrixOperators } from './matrix.ts';
 import { normalisationOperators } from './normalisation.ts';
-import type { GradientRule, Operator } from './operator.ts';
+import type { Decomposition, GradientRule, Operator } from './operator.ts';
 import { paddingOperators } from './padding.ts';
 import { poolingOperators } from './pooling.ts';
 import { rearrangementOperators } from './rearrangement.ts';
@@ -57,6 +57,11 @@ export function gradientRule(op: string): GradientRule | undefined {
   return gradient === 'zero' ? undefined : gradient;
 }
 
+/** How an operator is taken apart on import, if it is. */
+export function decompositionOf(op: string): Decomposition | undefined {
+  return operatorOf(op)?.decomposition;
+}
+
 /** How many outputs a node must have for its gradient rule to read those it reads; at least 1. */
 export function outputsRead(op: string): number {
   const reads = gradientRule(op)?.reads ?? [];
@@ -76,6 +81,11 @@ export function differentiableOperators(): string[] {
 /** Every operator without a gradient, in alphabetical order. */
 export function flatOperators(): string[] {
   return names(({ op }) => isFlat(op));
+}
+
+/** Every operator that is taken apart on import, in alphabetical order. */
+export function decomposedOperators(): string[] {
+  return names(({ decomposition }) => decomposition !== undefined);
 }
 
 function names(chosen: (operator: Operator) => boolean): string[] {

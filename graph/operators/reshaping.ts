@@ -78,4 +78,11 @@ export const reshapingOperators: readonly Operator[] = [
   { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
   { op: 'Identity', infer: unchanged, gradient: gradientOfFirst([], ({ dy }) => dy), view: true },
   { op: 'Cast', infer: cast, gradient: gradientOfFirst([], castGradient) },
+  {
+    op: 'CastLike',
+    decomposition: {
+      into: 'a Cast',
+      write: (b, _, inputs) => b.op('Cast', [inputs[0]!], { to: int(dataTypeCode(b.type(inputs[1]!).dtype)) }),
+    },
+  },
 ];

@@ -1,5 +1,10 @@
-import { decomposedOperators, decompositionOf } from '../../graph/decompose.ts';
-import { differentiableOperators, flatOperators, gradientRule } from '../../graph/operators/registry.ts';
+import {
+  decomposedOperators,
+  decompositionOf,
+  differentiableOperators,
+  flatOperators,
+  gradientRule,
+} from '../../graph/operators/registry.ts';
 import { sequenceOperators } from '../../graph/sequences.ts';
 
 /** The page docs/gradients.md, from the registry of operators. */
@@ -68,7 +73,7 @@ set 16, with another meaning than it trains them with; compare with \`dpfl model
    { title: 'elementwise', op: 'Sigmoid', inputs: [real([2, 5])] },
    \`\`\`
 
-An operator that is a short formula of others goes into graph/decompose.ts instead, and needs no entry.
+An operator that is a short formula of others has a \`decomposition\` in place of a gradient: it is written as that formula on import.
 `;
 }
 

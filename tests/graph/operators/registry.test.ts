@@ -47,10 +47,15 @@ test('an operator has one entry', () => {
   expect(names.filter((op, i) => names.indexOf(op) < i)).toEqual([]);
 });
 
-test('an operator that a model may bring says what its gradient is', () => {
-  const silent = operators.filter(({ gradient }) => gradient === undefined);
-  // Written by the compiler itself; the last two are taken apart on import.
-  expect(silent.map(({ op }) => op).sort()).toEqual(
-    ['BitShift', 'BitwiseXor', 'FusedMatMul', 'Dropout', 'GroupNormalization'].sort(),
-  );
+test('an operator that a model may bring has a gradient or is taken apart, and not both', () => {
+  const both = operators.filter(({ gradient, decomposition }) => gradient && decomposition);
+  expect(both.map(({ op }) => op)).toEqual([]);
+  const neither = operators.filter(({ gradient, decomposition }) => !gradient && !decomposition);
+  // These the compiler itself writes.
+  expect(neither.map(({ op }) => op).sort()).toEqual(['BitShift', 'BitwiseXor', 'FusedMatMul']);
+});
+
+test('the types of an operator can be inferred, unless it is taken apart before', () => {
+  const unknown = operators.filter(({ infer, decomposition }) => !infer && !decomposition);
+  expect(unknown.map(({ op }) => op)).toEqual([]);
 });

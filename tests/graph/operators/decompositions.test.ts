@@ -1,11 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import * as ort from 'onnxruntime-node';
-import { GraphBuilder } from '../../graph/builder.ts';
-import { differentiate } from '../../graph/differentiate.ts';
-import { findProblems, writeForward } from '../../graph/import.ts';
-import { type Attributes, float, float32Tensor, int, type Model, type Tensor } from '../../graph/ir.ts';
-import { encodeModel } from '../../graph/onnx/write.ts';
-import { namedStream } from '../../random/stream.ts';
+import { GraphBuilder } from '../../../graph/builder.ts';
+import { differentiate } from '../../../graph/differentiate.ts';
+import { findProblems, writeForward } from '../../../graph/import.ts';
+import { type Attributes, float, float32Tensor, int, type Model, type Tensor } from '../../../graph/ir.ts';
+import { encodeModel } from '../../../graph/onnx/write.ts';
+import { decomposedOperators } from '../../../graph/operators/registry.ts';
+import { namedStream } from '../../../random/stream.ts';
 
 interface Case {
   readonly op: string;
@@ -13,6 +14,8 @@ interface Case {
   /** Sizes of the input and of every constant after it. */
   readonly dims: readonly (readonly number[])[];
   readonly attributes?: Attributes;
+  /** How many of the constants have a gradient; the first two, scale and shift, when absent. */
+  readonly trained?: number;
 }
 
 const cases: readonly Case[] = [
@@ -37,7 +40,10 @@ const cases: readonly Case[] = [
     dims: [[2, 3, 2, 2], [3], [3], [3], [3]],
     attributes: { epsilon: float(0.1) },
   },
+  { op: 'CastLike', opset: 15, dims: [[2, 3], [1]], trained: 0 },
   { op: 'Dropout', opset: 17, dims: [[2, 3]] },
+  { op: 'Swish', opset: 24, dims: [[2, 3]] },
+  { op: 'Swish', opset: 24, dims: [[2, 3]], attributes: { alpha: float(1.7) } },
 ];
 
 function tensor(dims: readonly number[], name: string): Tensor {
@@ -76,10 +82,14 @@ const feed = ({ dims, data }: Tensor, moved?: { index: number; by: number }) => 
   return new ort.Tensor('float32', values, dims);
 };
 
+test('every operator that is taken apart is compared with its own kernel', () => {
+  expect([...new Set(cases.map(({ op }) => op))].sort()).toEqual(decomposedOperators());
+});
+
 describe.each(cases)('$op of operator set $opset on $dims', (each) => {
   const model = modelOf(each);
   const x = tensor(each.dims[0]!, 'x');
-  const trained = [...model.graph.constants.keys()].slice(0, 2);
+  const trained = [...model.graph.constants.keys()].slice(0, each.trained ?? 2);
   const values = new Map([['x', x], ...trained.map((name) => [name, model.graph.constants.get(name)!] as const)]);
   const feeds = Object.fromEntries([...values].map(([name, value]) => [name, feed(value)]));
 
