@@ -13,7 +13,6 @@ import {
   type Node,
 } from './ir.ts';
 import { decompositionOf, operatorOf, outputsRead } from './operators/registry.ts';
-import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
 
 /** Oldest operator set whose remaining differences are covered here. */
@@ -69,20 +68,19 @@ export function writeForward(
       );
       continue;
     }
-    if (isRecurrent(node.op)) {
-      const written = writeRecurrent(b, node, inputs, attributes);
-      for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
-      continue;
-    }
-    const asked = Math.max(outputsRead(node.op), node.outputs.length);
-    const written = b.node(node.op, inputs, attributes, {
-      outputs: asked,
-      domain: node.domain,
-      name: b.has(node.name) ? undefined : node.name,
-    });
+    const respell = operatorOf(node.op)?.respell;
+    const written = respell ? respell(b, node, inputs, attributes) : asItIs(b, node, inputs, attributes);
     for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
   }
   return b.nodes.slice(first);
+}
+
+function asItIs(b: GraphBuilder, node: Node, inputs: readonly string[], attributes: Attributes): readonly string[] {
+  return b.node(node.op, inputs, attributes, {
+    outputs: Math.max(outputsRead(node.op), node.outputs.length),
+    domain: node.domain,
+    name: b.has(node.name) ? undefined : node.name,
+  });
 }
 
 function canonical(
@@ -145,7 +143,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
     const operator = operatorOf(node.op);
-    const problem = isRecurrent(node.op) ? recurrentProblem(node) : operator?.problem?.(node);
+    const problem = operator?.problem?.(node);
     if (problem) return [{ node, problem }];
     if (operator?.decomposition || isSequenceOperator(node.op)) return [];
     if (!operator?.infer) return [{ node, problem: 'operator not supported' }];

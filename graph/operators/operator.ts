@@ -1,4 +1,4 @@
-import type { Dim, Node } from '../ir.ts';
+import type { Attributes, Dim, Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { like, type ShapeRule } from './shape-rule.ts';
 
@@ -17,6 +17,13 @@ export interface Operator {
   readonly decomposition?: Decomposition;
   /** Why a node cannot be trained, if it cannot. */
   readonly problem?: (node: Node) => string | undefined;
+  /** Writes a node of a model that onnxruntime does not run as it is spelled there; returns its outputs. */
+  readonly respell?: (
+    b: GraphWriter,
+    node: Node,
+    inputs: readonly string[],
+    attributes: Attributes,
+  ) => readonly string[];
   /** Attributes that later operator sets made inputs, with the position of the input. The canonical form has the inputs. */
   readonly attributesMadeInputs?: readonly (readonly [attribute: string, position: number])[];
   /** For estimates of compute. Products alone have it: beside them the rest costs little. */

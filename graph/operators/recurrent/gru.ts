@@ -1,7 +1,7 @@
 import { add, matMul, mul, sub } from '../../expressions.ts';
 import { int, intAttribute } from '../../ir.ts';
 import type { GradientContext, Operator } from '../operator.ts';
-import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
+import { recurrentOperator } from './kernel.ts';
 import {
   carriedThrough,
   type Direction,
@@ -127,15 +127,7 @@ function resetBefore(direction: Direction): DirectionGradients {
   };
 }
 
-export const gru: Operator = {
-  op: 'GRU',
-  infer: recurrentTypes,
-  gradient: {
-    reads: ['x0', 'x1', 'x2', 'y0'],
-    write: (context: GradientContext) => {
-      const rule = intAttribute(context.node, 'linear_before_reset', 0) === 1 ? resetAfter : resetBefore;
-      return recurrentGradients(context, 3, rule);
-    },
-  },
-  multiplications: recurrentMultiplications,
-};
+export const gru: Operator = recurrentOperator('GRU', ['Sigmoid', 'Tanh'], (context: GradientContext) => {
+  const rule = intAttribute(context.node, 'linear_before_reset', 0) === 1 ? resetAfter : resetBefore;
+  return recurrentGradients(context, 3, rule);
+});

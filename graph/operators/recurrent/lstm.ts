@@ -1,7 +1,7 @@
 import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
 import type { GradientContext, Operator } from '../operator.ts';
-import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
+import { recurrentOperator } from './kernel.ts';
 import {
   carriedThrough,
   type Direction,
@@ -80,12 +80,6 @@ function cellStatesBefore(direction: Direction, first: string, kept: string, add
   })).rows;
 }
 
-export const lstm: Operator = {
-  op: 'LSTM',
-  infer: recurrentTypes,
-  gradient: {
-    reads: ['x0', 'x1', 'x2', 'y0'],
-    write: (context) => recurrentGradients(context, 4, (direction) => directionGradients(direction, context)),
-  },
-  multiplications: recurrentMultiplications,
-};
+export const lstm: Operator = recurrentOperator('LSTM', ['Sigmoid', 'Tanh', 'Tanh'], (context) =>
+  recurrentGradients(context, 4, (direction) => directionGradients(direction, context)),
+);

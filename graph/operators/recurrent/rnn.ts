@@ -1,8 +1,7 @@
 import { add, matMul, mul } from '../../expressions.ts';
 import { int } from '../../ir.ts';
-import { hasRelu } from '../../recurrent.ts';
 import type { Operator } from '../operator.ts';
-import { recurrentMultiplications, recurrentTypes } from './kernel.ts';
+import { hasRelu, recurrentOperator } from './kernel.ts';
 import {
   type Direction,
   type DirectionGradients,
@@ -39,15 +38,7 @@ function directionGradients(direction: Direction, relu: boolean): DirectionGradi
   return { gates: rows, r: () => weightGradient(b, rows, before), initial: new Map([[5, states[0]!]]) };
 }
 
-export const rnn: Operator = {
-  op: 'RNN',
-  infer: recurrentTypes,
-  gradient: {
-    reads: ['x0', 'x1', 'x2', 'y0'],
-    write: (context) => {
-      const relu = hasRelu(context.node);
-      return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
-    },
-  },
-  multiplications: recurrentMultiplications,
-};
+export const rnn: Operator = recurrentOperator('RNN', ['Tanh'], (context) => {
+  const relu = hasRelu(context.node);
+  return recurrentGradients(context, 1, (direction) => directionGradients(direction, relu));
+});

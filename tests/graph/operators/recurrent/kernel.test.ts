@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
-import { GraphBuilder } from '../../graph/builder.ts';
-import { differentiate } from '../../graph/differentiate.ts';
-import { estimateStep } from '../../graph/estimate.ts';
-import { findProblems, writeForward } from '../../graph/import.ts';
-import { type Attributes, float32Tensor, int, type Model, type Node, text } from '../../graph/ir.ts';
-import { recurrentProblem } from '../../graph/recurrent.ts';
+import { GraphBuilder } from '../../../../graph/builder.ts';
+import { differentiate } from '../../../../graph/differentiate.ts';
+import { estimateStep } from '../../../../graph/estimate.ts';
+import { findProblems, writeForward } from '../../../../graph/import.ts';
+import { type Attributes, float32Tensor, int, type Model, type Node, text } from '../../../../graph/ir.ts';
+import { operatorOf } from '../../../../graph/operators/registry.ts';
 
 const layer = (op: string, inputs: string[], attributes: Attributes): Node => ({
   name: 'mine',
@@ -46,7 +46,7 @@ describe('recurrent layers whose gradient would be wrong are refused', () => {
 
   test('the usual activations, spelled out for both directions, are no problem', () => {
     const spelled = strings(['Sigmoid', 'Tanh', 'Tanh', 'Sigmoid', 'Tanh', 'Tanh']);
-    expect(recurrentProblem(layer('LSTM', ['x', 'w', 'r'], spelled))).toBeUndefined();
+    expect(operatorOf('LSTM')!.problem!(layer('LSTM', ['x', 'w', 'r'], spelled))).toBeUndefined();
   });
 });
 
