@@ -1,6 +1,6 @@
 import { add, matMul, mul, sub } from '../../expressions.ts';
 import { int, intAttribute } from '../../ir.ts';
-import type { GradientContext, Operator } from '../operator.ts';
+import type { Operator } from '../operator.ts';
 import { recurrentOperator } from './kernel.ts';
 import {
   carriedThrough,
@@ -127,7 +127,7 @@ function resetBefore(direction: Direction): DirectionGradients {
   };
 }
 
-export const gru: Operator = recurrentOperator('GRU', ['Sigmoid', 'Tanh'], (context: GradientContext) => {
+export const gru: Operator = recurrentOperator('GRU', ['Sigmoid', 'Tanh'], (context) => {
   const rule = intAttribute(context.node, 'linear_before_reset', 0) === 1 ? resetAfter : resetBefore;
   return recurrentGradients(context, 3, rule);
 });
