@@ -4,7 +4,7 @@ import { int, intAttribute, stringAttribute, text } from '../ir.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
 import { like, normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
-const gathered: ShapeRule = (context) => {
+const gatherType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 0), shape.length);
   const indices = context.input(1).shape;
@@ -18,9 +18,10 @@ const gathered: ShapeRule = (context) => {
   };
 };
 
-const gatheredElements: ShapeRule = (context) => same({ dtype: context.input(0).dtype, shape: context.input(1).shape });
+const gatherElementsType: ShapeRule = (context) =>
+  same({ dtype: context.input(0).dtype, shape: context.input(1).shape });
 
-const gatheredSlices: ShapeRule = (context) => {
+const gatherNDType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const indices = context.input(1).shape;
   const depth = indices.at(-1);
@@ -29,7 +30,7 @@ const gatheredSlices: ShapeRule = (context) => {
   return same({ dtype, shape: [...indices.slice(0, -1), ...shape.slice(skipped)] });
 };
 
-const oneHot: ShapeRule = (context) => {
+const oneHotType: ShapeRule = (context) => {
   const { shape } = context.input(0);
   const depth = context.integers(1)?.[0] ?? `${context.node.outputs[0]}_depth`;
   const raw = intAttribute(context.node, 'axis', -1);
@@ -37,7 +38,7 @@ const oneHot: ShapeRule = (context) => {
   return same({ dtype: context.input(2).dtype, shape: [...shape.slice(0, axis), depth, ...shape.slice(axis)] });
 };
 
-const largest: ShapeRule = (context) => {
+const topKTypes: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', -1), shape.length);
   const count = context.integers(1)?.[0] ?? `${context.node.outputs[0]}_${axis}`;
@@ -45,7 +46,7 @@ const largest: ShapeRule = (context) => {
   return { types: [dtype, 'int64' as const].map((type) => ({ dtype: type, shape: result })) };
 };
 
-const nonZero: ShapeRule = (context) =>
+const nonZeroType: ShapeRule = (context) =>
   same({ dtype: 'int64', shape: [context.input(0).shape.length, `${context.node.outputs[0]}_1`] });
 
 /** Elements that were picked several times get the sum. */
@@ -132,13 +133,13 @@ function scatterNDGradients(context: GradientContext): Gradients {
 
 /** Operators that pick elements or write to them, by indices that they are given or find themselves. */
 export const indexingOperators: readonly Operator[] = [
-  { op: 'Gather', infer: gathered, gradient: gradientOfFirst(['x1'], gatherGradient) },
-  { op: 'GatherElements', infer: gatheredElements, gradient: gradientOfFirst(['x1'], gatherElementsGradient) },
-  { op: 'GatherND', infer: gatheredSlices, gradient: gradientOfFirst(['x1'], gatherNDGradient) },
+  { op: 'Gather', infer: gatherType, gradient: gradientOfFirst(['x1'], gatherGradient) },
+  { op: 'GatherElements', infer: gatherElementsType, gradient: gradientOfFirst(['x1'], gatherElementsGradient) },
+  { op: 'GatherND', infer: gatherNDType, gradient: gradientOfFirst(['x1'], gatherNDGradient) },
   { op: 'ScatterElements', infer: like(0), gradient: { reads: ['x1'], write: scatterElementsGradients } },
   { op: 'ScatterND', infer: like(0), gradient: { reads: ['x1'], write: scatterNDGradients } },
-  { op: 'TopK', infer: largest, gradient: gradientOfFirst(['y1'], topKGradient) },
+  { op: 'TopK', infer: topKTypes, gradient: gradientOfFirst(['y1'], topKGradient) },
   unary('ReverseSequence', ['x1'], ({ b, node, x, dy }) => b.op('ReverseSequence', [dy, x(1)], node.attributes)),
-  { op: 'OneHot', infer: oneHot, gradient: 'zero' },
-  { op: 'NonZero', infer: nonZero, gradient: 'zero' },
+  { op: 'OneHot', infer: oneHotType, gradient: 'zero' },
+  { op: 'NonZero', infer: nonZeroType, gradient: 'zero' },
 ];

@@ -4,7 +4,7 @@ import type { GradientContext, Gradients, Operator } from './operator.ts';
 import { like, type ShapeRule, same } from './shape-rule.ts';
 
 /** Equal is also decided on known integers: exporters compare target shapes with −1. A symbolic size is never negative. */
-const equal: ShapeRule = (context) => {
+const equalType: ShapeRule = (context) => {
   const type = broadcastType(context, 'bool');
   const a = context.integers(0);
   const b = context.integers(1);
@@ -21,7 +21,7 @@ const equal: ShapeRule = (context) => {
 };
 
 /** Where, also between known integers. */
-const chosen: ShapeRule = (context) => {
+const whereType: ShapeRule = (context) => {
   const type = broadcastType(context, context.input(1).dtype);
   const [condition, yes, no] = [context.integers(0), context.integers(1), context.integers(2)];
   if (!condition || !yes || !no || type.shape.length > 1) return same(type);
@@ -31,9 +31,9 @@ const chosen: ShapeRule = (context) => {
   return { types: [type], integers };
 };
 
-const comparison: ShapeRule = (context) => same(broadcastType(context, 'bool'));
+const comparisonType: ShapeRule = (context) => same(broadcastType(context, 'bool'));
 
-const test: ShapeRule = (context) => same({ ...context.input(0), dtype: 'bool' });
+const testType: ShapeRule = (context) => same({ ...context.input(0), dtype: 'bool' });
 
 /** The branch that was taken gets the gradient. */
 function whereGradients({ b, x, dy, needs }: GradientContext): Gradients {
@@ -44,18 +44,18 @@ function whereGradients({ b, x, dy, needs }: GradientContext): Gradients {
 
 /** Comparisons, logic on their results and on bits, and the choice between values by them. */
 export const logicOperators: readonly Operator[] = [
-  { op: 'Where', infer: chosen, gradient: { reads: ['x0'], write: whereGradients } },
-  { op: 'Equal', infer: equal, gradient: 'zero' },
-  { op: 'Greater', infer: comparison, gradient: 'zero' },
-  { op: 'GreaterOrEqual', infer: comparison, gradient: 'zero' },
-  { op: 'Less', infer: comparison, gradient: 'zero' },
-  { op: 'LessOrEqual', infer: comparison, gradient: 'zero' },
-  { op: 'And', infer: comparison, gradient: 'zero' },
-  { op: 'Or', infer: comparison, gradient: 'zero' },
-  { op: 'Xor', infer: comparison, gradient: 'zero' },
+  { op: 'Where', infer: whereType, gradient: { reads: ['x0'], write: whereGradients } },
+  { op: 'Equal', infer: equalType, gradient: 'zero' },
+  { op: 'Greater', infer: comparisonType, gradient: 'zero' },
+  { op: 'GreaterOrEqual', infer: comparisonType, gradient: 'zero' },
+  { op: 'Less', infer: comparisonType, gradient: 'zero' },
+  { op: 'LessOrEqual', infer: comparisonType, gradient: 'zero' },
+  { op: 'And', infer: comparisonType, gradient: 'zero' },
+  { op: 'Or', infer: comparisonType, gradient: 'zero' },
+  { op: 'Xor', infer: comparisonType, gradient: 'zero' },
   { op: 'Not', infer: like(0), gradient: 'zero' },
-  { op: 'IsNaN', infer: test, gradient: 'zero' },
-  { op: 'IsInf', infer: test, gradient: 'zero' },
+  { op: 'IsNaN', infer: testType, gradient: 'zero' },
+  { op: 'IsInf', infer: testType, gradient: 'zero' },
   // Written by dropout, on its random bits.
   { op: 'BitShift', infer: broadcast },
   { op: 'BitwiseXor', infer: broadcast },

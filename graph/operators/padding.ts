@@ -4,7 +4,7 @@ import { int, stringAttribute, text } from '../ir.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
-const padded: ShapeRule = (context) => {
+const padType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const pads = context.numbers(1, 'the pads');
   const axes = context.hasInput(3) ? context.numbers(3, 'the axes') : shape.map((_, i) => i);
@@ -57,5 +57,5 @@ function copiesGradient({ b, node, x, dy }: GradientContext): string {
 }
 
 export const paddingOperators: readonly Operator[] = [
-  { op: 'Pad', infer: padded, gradient: gradientOfFirst(['x1'], padGradient) },
+  { op: 'Pad', infer: padType, gradient: gradientOfFirst(['x1'], padGradient) },
 ];

@@ -6,7 +6,7 @@ import { foldWindows, padSpatial, windowSlices } from './patches.ts';
 import { type ShapeRule, same } from './shape-rule.ts';
 import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
 
-const pooled: ShapeRule = (context) => {
+const poolTypes: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const kernel = intsAttribute(context.node, 'kernel_shape');
   if (!kernel) throw context.fail('kernel_shape is missing');
@@ -28,7 +28,7 @@ const pooled: ShapeRule = (context) => {
   };
 };
 
-const globallyPooled: ShapeRule = (context) => {
+const globalPoolType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   return same({ dtype, shape: shape.map((dim, axis) => (axis < 2 ? dim : 1)) });
 };
@@ -150,11 +150,11 @@ function spatialAxes({ b, x }: GradientContext): number[] {
 }
 
 export const poolingOperators: readonly Operator[] = [
-  { op: 'MaxPool', infer: pooled, gradient: gradientOfFirst(['x0', 'y0'], maxPoolGradient) },
-  { op: 'AveragePool', infer: pooled, gradient: gradientOfFirst([], averagePoolGradient) },
+  { op: 'MaxPool', infer: poolTypes, gradient: gradientOfFirst(['x0', 'y0'], maxPoolGradient) },
+  { op: 'AveragePool', infer: poolTypes, gradient: gradientOfFirst([], averagePoolGradient) },
   {
     op: 'GlobalAveragePool',
-    infer: globallyPooled,
+    infer: globalPoolType,
     gradient: gradientOfFirst([], (c) => {
       const sizes = c.b.op('Shape', [c.x(0)], { start: int(2) });
       const count = asFloat(c, c.b.op('ReduceProd', [sizes], { keepdims: int(0) }));
@@ -163,7 +163,7 @@ export const poolingOperators: readonly Operator[] = [
   },
   {
     op: 'GlobalMaxPool',
-    infer: globallyPooled,
+    infer: globalPoolType,
     gradient: gradientOfFirst(['x0', 'y0'], (c) => {
       const hits = asFloat(c, c.b.op('Equal', [c.x(0), c.y()]));
       return mul(c.b, hits, div(c.b, c.dy, reduceSum(c.b, hits, spatialAxes(c))));

@@ -5,7 +5,7 @@ import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, gradientOfFirst, type Operator, unary } from './operator.ts';
 import { type ShapeRule, same } from './shape-rule.ts';
 
-const transposed: ShapeRule = (context) => {
+const transposeType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const order = intsAttribute(context.node, 'perm') ?? shape.map((_, i) => shape.length - 1 - i);
   const type = { dtype, shape: order.map((axis) => shape[axis]!) };
@@ -18,7 +18,7 @@ const transposed: ShapeRule = (context) => {
   return { types: [type], integers };
 };
 
-const expanded: ShapeRule = (context) => {
+const expandType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const target = context.integers(1);
   if (!target) {
@@ -36,13 +36,13 @@ const expanded: ShapeRule = (context) => {
   return { types: [{ dtype, shape: result }], integers };
 };
 
-const tiled: ShapeRule = (context) => {
+const tileType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const repeats = context.numbers(1, 'the repeats');
   return same({ dtype, shape: shape.map((dim, i) => multiplyDims(dim, repeats[i]!)) });
 };
 
-const depthToSpace: ShapeRule = (context) => {
+const depthToSpaceType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const size = intAttribute(context.node, 'blocksize', 1);
   const [batch, depth, height, width] = shape as [Dim, Dim, Dim, Dim];
@@ -50,7 +50,7 @@ const depthToSpace: ShapeRule = (context) => {
   return same({ dtype, shape: [batch, floorDivideDims(depth, size * size), ...spatial] });
 };
 
-const spaceToDepth: ShapeRule = (context) => {
+const spaceToDepthType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const size = intAttribute(context.node, 'blocksize', 1);
   const [batch, channels, height, width] = shape as [Dim, Dim, Dim, Dim];
@@ -103,13 +103,13 @@ function depthToSpaceGradient(context: GradientContext): string {
 
 /** Operators that move or repeat elements in whole blocks, or cut a triangle out. */
 export const rearrangementOperators: readonly Operator[] = [
-  { op: 'Transpose', infer: transposed, gradient: gradientOfFirst([], transposeGradient) },
-  { op: 'Expand', infer: expanded, gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))) },
-  { op: 'Tile', infer: tiled, gradient: gradientOfFirst([], tileGradient) },
-  { op: 'DepthToSpace', infer: depthToSpace, gradient: gradientOfFirst([], depthToSpaceGradient) },
+  { op: 'Transpose', infer: transposeType, gradient: gradientOfFirst([], transposeGradient) },
+  { op: 'Expand', infer: expandType, gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))) },
+  { op: 'Tile', infer: tileType, gradient: gradientOfFirst([], tileGradient) },
+  { op: 'DepthToSpace', infer: depthToSpaceType, gradient: gradientOfFirst([], depthToSpaceGradient) },
   {
     op: 'SpaceToDepth',
-    infer: spaceToDepth,
+    infer: spaceToDepthType,
     gradient: gradientOfFirst([], ({ b, node, dy }) =>
       b.op('DepthToSpace', [dy], { blocksize: int(intAttribute(node, 'blocksize', 1)) }),
     ),

@@ -20,17 +20,17 @@ function reducedShape(context: ShapeContext): Dim[] {
   return keep ? shape.map((dim, axis) => (axes.has(axis) ? 1 : dim)) : shape.filter((_, axis) => !axes.has(axis));
 }
 
-const reduction: ShapeRule = (context) => same({ dtype: context.input(0).dtype, shape: reducedShape(context) });
+const reducedType: ShapeRule = (context) => same({ dtype: context.input(0).dtype, shape: reducedShape(context) });
 
 /** The product of known integers is known: exporters compute the number of elements as ReduceProd of a Shape. */
-const reducedProduct: ShapeRule = (context) => {
+const productType: ShapeRule = (context) => {
   const type = { dtype: context.input(0).dtype, shape: reducedShape(context) };
   const values = context.integers(0);
   if (!values?.every((value) => typeof value === 'number') || type.shape.length > 0) return same(type);
   return { types: [type], integers: [(values as number[]).reduce((a, b) => a * b, 1)] };
 };
 
-const indexOfExtreme: ShapeRule = (context) => {
+const indexType: ShapeRule = (context) => {
   const { shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 0), shape.length);
   const keep = intAttribute(context.node, 'keepdims', 1) === 1;
@@ -45,7 +45,7 @@ function reducing(
   reads: readonly ForwardValue[],
   gradient: (context: GradientContext) => string,
 ): Operator {
-  return { op, infer: reduction, gradient: gradientOfFirst(reads, gradient), attributesMadeInputs };
+  return { op, infer: reducedType, gradient: gradientOfFirst(reads, gradient), attributesMadeInputs };
 }
 
 function axesOf({ b, node, x }: GradientContext): number[] {
@@ -113,7 +113,7 @@ export const reductionOperators: readonly Operator[] = [
     const total = axes.length === 0 ? c.x(0) : reduceSum(c.b, c.x(0), axes);
     return c.b.op('Expand', [div(c.b, restoreAxes(c, c.dy), total), c.b.shapeOf(c.x(0))]);
   }),
-  { ...reducing('ReduceProd', ['x0'], productGradient), infer: reducedProduct },
+  { ...reducing('ReduceProd', ['x0'], productGradient), infer: productType },
   // Every element enters the sums from its own on, which are summed from the other end.
   unary('CumSum', ['x1'], ({ b, node, dy }) => {
     const reverse = { kind: 'int', value: 1 - intAttribute(node, 'reverse', 0) } as const;
@@ -121,6 +121,6 @@ export const reductionOperators: readonly Operator[] = [
   }),
   extreme('ReduceMax'),
   extreme('ReduceMin'),
-  { op: 'ArgMax', infer: indexOfExtreme, gradient: 'zero' },
-  { op: 'ArgMin', infer: indexOfExtreme, gradient: 'zero' },
+  { op: 'ArgMax', infer: indexType, gradient: 'zero' },
+  { op: 'ArgMin', infer: indexType, gradient: 'zero' },
 ];

@@ -4,7 +4,7 @@ import { dataTypeCode, dataTypeOf } from '../onnx/tensor.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
-const reshaped: ShapeRule = (context) => {
+const reshapeType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const requested = context.integers(1);
   if (!requested) {
@@ -28,13 +28,13 @@ const reshaped: ShapeRule = (context) => {
   return { types: [{ dtype, shape: resolved }], integers: foldable ? context.integers(0) : undefined };
 };
 
-const flattened: ShapeRule = (context) => {
+const flattenType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 1), shape.length);
   return same({ dtype, shape: [productOfDims(shape.slice(0, axis)), productOfDims(shape.slice(axis))] });
 };
 
-const squeezed: ShapeRule = (context) => {
+const squeezeType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const given = context.hasInput(1) ? context.numbers(1, 'the axes') : undefined;
   const axes = new Set(given?.map((axis) => normaliseAxis(axis, shape.length)));
@@ -42,7 +42,7 @@ const squeezed: ShapeRule = (context) => {
   return { types: [{ dtype, shape: kept }], integers: context.integers(0) };
 };
 
-const unsqueezed: ShapeRule = (context) => {
+const unsqueezeType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const given = context.numbers(1, 'the axes');
   const rank = shape.length + given.length;
@@ -52,9 +52,9 @@ const unsqueezed: ShapeRule = (context) => {
   return { types: [{ dtype, shape: widened }], integers: rank <= 1 ? context.integers(0) : undefined };
 };
 
-const unchanged: ShapeRule = (context) => ({ types: [context.input(0)], integers: context.integers(0) });
+const identityType: ShapeRule = (context) => ({ types: [context.input(0)], integers: context.integers(0) });
 
-const cast: ShapeRule = (context) => {
+const castType: ShapeRule = (context) => {
   const dtype = dataTypeOf(intAttribute(context.node, 'to', 1), `node '${context.node.name}'`);
   const integers = dtype === 'int64' || dtype === 'int32' ? context.integers(0) : undefined;
   return { types: [{ ...context.input(0), dtype }], integers };
@@ -72,12 +72,12 @@ function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
 
 /** Operators that leave every element where it is, and change the shape or the type alone. */
 export const reshapingOperators: readonly Operator[] = [
-  { op: 'Reshape', infer: reshaped, gradient: shapedBack, view: true },
-  { op: 'Flatten', infer: flattened, gradient: shapedBack, view: true },
-  { op: 'Squeeze', infer: squeezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
-  { op: 'Unsqueeze', infer: unsqueezed, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
-  { op: 'Identity', infer: unchanged, gradient: gradientOfFirst([], ({ dy }) => dy), view: true },
-  { op: 'Cast', infer: cast, gradient: gradientOfFirst([], castGradient) },
+  { op: 'Reshape', infer: reshapeType, gradient: shapedBack, view: true },
+  { op: 'Flatten', infer: flattenType, gradient: shapedBack, view: true },
+  { op: 'Squeeze', infer: squeezeType, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
+  { op: 'Unsqueeze', infer: unsqueezeType, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
+  { op: 'Identity', infer: identityType, gradient: gradientOfFirst([], ({ dy }) => dy), view: true },
+  { op: 'Cast', infer: castType, gradient: gradientOfFirst([], castGradient) },
   {
     op: 'CastLike',
     decomposition: {

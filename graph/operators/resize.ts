@@ -5,7 +5,7 @@ import { interpolationOf, resizeMatrix } from './interpolation.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
-const resizedType: ShapeRule = (context) => {
+const resizeType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axes = intsAttribute(context.node, 'axes') ?? shape.map((_, axis) => axis);
   const result = [...shape];
@@ -61,5 +61,5 @@ function alongAxis({ b }: GradientContext, gradient: string, matrix: string, axi
 }
 
 export const resizeOperators: readonly Operator[] = [
-  { op: 'Resize', infer: resizedType, gradient: gradientOfFirst([], resizeGradient) },
+  { op: 'Resize', infer: resizeType, gradient: gradientOfFirst([], resizeGradient) },
 ];

@@ -3,7 +3,7 @@ import { type Dim, intAttribute } from '../ir.ts';
 import type { Operator } from './operator.ts';
 import { type ShapeRule, same } from './shape-rule.ts';
 
-const shapeOf: ShapeRule = (context) => {
+const shapeType: ShapeRule = (context) => {
   const { shape } = context.input(0);
   const start = intAttribute(context.node, 'start', 0);
   const end = intAttribute(context.node, 'end', shape.length);
@@ -11,12 +11,12 @@ const shapeOf: ShapeRule = (context) => {
   return { types: [{ dtype: 'int64', shape: [part.length] }], integers: part };
 };
 
-const sizeOf: ShapeRule = (context) => {
+const sizeType: ShapeRule = (context) => {
   const size = productOfDims(context.input(0).shape);
   return { types: [{ dtype: 'int64', shape: [] }], integers: [size] };
 };
 
-const range: ShapeRule = (context) => {
+const rangeType: ShapeRule = (context) => {
   const [start, limit, step] = [context.integers(0)?.[0], context.integers(1)?.[0], context.integers(2)?.[0]];
   const { dtype } = context.input(0);
   if (start === 0 && step === 1 && limit !== undefined) {
@@ -27,7 +27,7 @@ const range: ShapeRule = (context) => {
   return same({ dtype, shape: [`${context.node.outputs[0]}_0`] });
 };
 
-const constantOfShape: ShapeRule = (context) => {
+const constantOfShapeType: ShapeRule = (context) => {
   const sizes = context.integers(0);
   const { value } = context.node.attributes;
   const fill = value?.kind === 'tensor' ? value.value : undefined;
@@ -41,8 +41,8 @@ const constantOfShape: ShapeRule = (context) => {
 
 /** Sizes, and what is made of sizes alone. */
 export const sizeOperators: readonly Operator[] = [
-  { op: 'Shape', infer: shapeOf, gradient: 'zero' },
-  { op: 'Size', infer: sizeOf, gradient: 'zero' },
-  { op: 'Range', infer: range, gradient: 'zero' },
-  { op: 'ConstantOfShape', infer: constantOfShape, gradient: 'zero' },
+  { op: 'Shape', infer: shapeType, gradient: 'zero' },
+  { op: 'Size', infer: sizeType, gradient: 'zero' },
+  { op: 'Range', infer: rangeType, gradient: 'zero' },
+  { op: 'ConstantOfShape', infer: constantOfShapeType, gradient: 'zero' },
 ];

@@ -5,7 +5,7 @@ import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule } from './shape-rule.ts';
 
-const joined: ShapeRule = (context) => {
+const concatType: ShapeRule = (context) => {
   const first = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 0), first.shape.length);
   const parts = context.node.inputs.map((_, i) => context.input(i).shape[axis]!);
@@ -15,7 +15,7 @@ const joined: ShapeRule = (context) => {
   return { types: [{ dtype: first.dtype, shape }], integers };
 };
 
-const parts: ShapeRule = (context) => {
+const splitTypes: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const axis = normaliseAxis(intAttribute(context.node, 'axis', 0), shape.length);
   const count = context.node.outputs.length;
@@ -36,7 +36,7 @@ const parts: ShapeRule = (context) => {
   };
 };
 
-const sliced: ShapeRule = (context) => {
+const sliceType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
   const starts = context.integers(1);
   const ends = context.integers(2);
@@ -163,7 +163,12 @@ function scatterAlong(b: GraphWriter, update: string, positions: string, size: s
 
 /** Operators that cut a tensor up, or put it together. */
 export const slicingOperators: readonly Operator[] = [
-  { op: 'Concat', infer: joined, gradient: { reads: [], write: concatGradients } },
-  { op: 'Split', infer: parts, gradient: gradientOfFirst([], splitGradient), attributesMadeInputs: [['split', 1]] },
-  { op: 'Slice', infer: sliced, gradient: gradientOfFirst(['x1', 'x2'], sliceGradient) },
+  { op: 'Concat', infer: concatType, gradient: { reads: [], write: concatGradients } },
+  {
+    op: 'Split',
+    infer: splitTypes,
+    gradient: gradientOfFirst([], splitGradient),
+    attributesMadeInputs: [['split', 1]],
+  },
+  { op: 'Slice', infer: sliceType, gradient: gradientOfFirst(['x1', 'x2'], sliceGradient) },
 ];
