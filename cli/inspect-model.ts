@@ -1,12 +1,11 @@
 import { DpflError } from '../errors.ts';
 import { bindModel, type Objective } from '../graph/binding.ts';
 import { compileTraining } from '../graph/compile.ts';
-import { decompositionOf } from '../graph/decompose.ts';
 import { layersOf } from '../graph/forward.ts';
-import { gradientRule } from '../graph/gradients/registry.ts';
 import { findProblems } from '../graph/import.ts';
 import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
+import { decompositionOf, gradientRule } from '../graph/operators/registry.ts';
 import { settleBatchNorm } from '../models/adapt/batch-norm.ts';
 import { formatCount } from '../report/format.ts';
 

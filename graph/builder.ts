@@ -12,16 +12,8 @@ import {
   type Value,
   type ValueType,
 } from './ir.ts';
-import { inferNode } from './shapes/infer.ts';
-
-export interface NodeOptions {
-  /** Number of outputs; more than one is read through `nodes`. */
-  readonly outputs?: number;
-  readonly domain?: string;
-  readonly name?: string;
-  /** Names of the outputs, where the caller must keep them. */
-  readonly outputNames?: readonly string[];
-}
+import { inferNode } from './operators/infer.ts';
+import type { GraphWriter, NodeOptions } from './writer.ts';
 
 /** What is shared by a builder and those of its subgraphs. */
 interface Shared {
@@ -32,9 +24,10 @@ interface Shared {
 
 /**
  * Writes a graph node by node, in canonical form (opset 21 spelling), and knows the type of every value: the typed graph that the
- * passes hand on. Each node's output types are inferred as it is added; integer arithmetic on known values is folded.
+ * passes hand on. Each node's output types are inferred as it is added; integer arithmetic on known values is folded. What its
+ * methods do is said in `GraphWriter`.
  */
-export class GraphBuilder {
+export class GraphBuilder implements GraphWriter {
   readonly inputs: Value[] = [];
   readonly nodes: Node[] = [];
   readonly constants = new Map<string, Tensor>();
@@ -50,12 +43,10 @@ export class GraphBuilder {
     this.scope = parent?.scope ?? '';
   }
 
-  /** A builder for a Loop or Scan body, which may read every value of this one. */
   subgraph(): GraphBuilder {
     return new GraphBuilder(this);
   }
 
-  /** Names nodes written in `write` after `scope`, so that a reader of the file sees what they are for. */
   within<T>(scope: string, write: () => T): T {
     const outer = this.scope;
     this.scope = [outer, scope].filter((part) => part !== '').join('/');
@@ -73,7 +64,6 @@ export class GraphBuilder {
     return name;
   }
 
-  /** A value that another graph or the runtime provides under this name. */
   declare(name: string, type: ValueType): void {
     this.shared.names.add(name);
     this.types.set(name, type);
@@ -99,17 +89,14 @@ export class GraphBuilder {
     return unique;
   }
 
-  /** float32 scalar constant. */
   scalar(value: number): string {
     return this.constant(float32Tensor([], [value]));
   }
 
-  /** int64 vector constant. */
   axes(values: readonly number[]): string {
     return this.constant(int64Tensor([values.length], values));
   }
 
-  /** int64 scalar constant. */
   index(value: number): string {
     return this.constant(int64Tensor([], [value]));
   }
@@ -133,7 +120,6 @@ export class GraphBuilder {
     return this.findType(name) !== undefined;
   }
 
-  /** The elements of an integer scalar, vector or matrix (row by row), when they are known (numbers or symbolic dimensions). */
   knownIntegers(name: string): readonly Dim[] | undefined {
     return this.integers.get(name) ?? this.parent?.knownIntegers(name);
   }
@@ -142,12 +128,10 @@ export class GraphBuilder {
     return this.constants.get(name) ?? this.parent?.constantTensor(name);
   }
 
-  /** Adds a node and returns its first output. */
   op(op: string, inputs: readonly string[], attributes: Attributes = {}, options: NodeOptions = {}): string {
     return this.node(op, inputs, attributes, options)[0]!;
   }
 
-  /** Adds a node and returns its outputs. @throws ModelError when its types do not fit */
   node(
     op: string,
     inputs: readonly string[],
@@ -183,7 +167,6 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Adds a node with a subgraph, whose output types the caller states. */
   control(
     op: 'Loop' | 'Scan' | 'If',
     inputs: readonly string[],
@@ -203,7 +186,6 @@ export class GraphBuilder {
     return names;
   }
 
-  /** The int64 shape vector of a value: a constant when every size is known. */
   shapeOf(name: string): string {
     return this.op('Shape', [name]);
   }
@@ -212,7 +194,6 @@ export class GraphBuilder {
     return this.op('Reshape', [name, this.axes(shape)]);
   }
 
-  /** The finished graph; constants that nothing reads are left out. */
   build(name: string, outputs: readonly string[]): Graph {
     const nodes = [...this.nodes];
     const read = new Set([...outputs, ...nodes.flatMap(namesRead)]);

@@ -1,8 +1,8 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
-import { gradientRule, isFlat } from './gradients/registry.ts';
-import type { Gradients } from './gradients/rule.ts';
 import type { Node } from './ir.ts';
+import type { Gradients } from './operators/operator.ts';
+import { gradientRule, isFlat } from './operators/registry.ts';
 
 /**
  * Reverse-mode differentiation: writes the backward nodes of `nodes` behind them.
@@ -28,7 +28,7 @@ export function differentiate(
     const rule = gradientRule(node.op);
     if (first === undefined || rule === undefined) continue;
     const write = () =>
-      rule.gradient({
+      rule.write({
         b,
         node,
         x: (index) => node.inputs[index]!,

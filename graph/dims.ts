@@ -43,6 +43,11 @@ export function productOfDims(dims: readonly Dim[]): Dim {
   return [...(number === 1 ? [] : [number]), ...symbols].join('*');
 }
 
+/** Number of elements; sizes known only when the graph runs count as 1. */
+export function knownCount(shape: readonly Dim[]): number {
+  return shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);
+}
+
 /** numerator / denominator when every symbolic factor cancels or remains above; undefined when it does not divide. */
 export function cancelProduct(numerator: readonly Dim[], denominator: readonly Dim[]): Dim | undefined {
   const above = numerator.flatMap(factorsOf);

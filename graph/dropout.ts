@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
-import { add, mul } from './gradients/rule.ts';
+import { add, mul } from './expressions.ts';
 import { int, type Model, type Node, text, uint32Tensor } from './ir.ts';
 import { dataTypeCode } from './onnx/tensor.ts';
 

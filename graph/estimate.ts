@@ -1,10 +1,11 @@
 import { ModelError } from '../errors.ts';
 import { GraphBuilder, namesRead } from './builder.ts';
 import { differentiate } from './differentiate.ts';
-import { einsumEquation, subscriptSizes } from './einsum.ts';
+import { knownCount } from './dims.ts';
 import { layersOf } from './forward.ts';
 import { writeForward } from './import.ts';
 import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+import { operatorOf } from './operators/registry.ts';
 import { optimise, optimiseForward } from './optimise.ts';
 
 /** Sizes that a model leaves open, as an estimate takes them. */
@@ -85,8 +86,7 @@ const elementBytes: Readonly<Record<DataType, number>> = {
   string: 0,
 };
 
-/** Outputs that share the memory of their input. */
-const views = new Set('Reshape Flatten Squeeze Unsqueeze Identity'.split(' '));
+const isView = (node: Node): boolean => operatorOf(node.op)?.view === true;
 
 /** The most bytes of node outputs alive at once, in the order of the nodes; the graph's outputs are left out. */
 function peakBytes(graph: Graph, typeOf: (name: string) => ValueType): number {
@@ -94,7 +94,7 @@ function peakBytes(graph: Graph, typeOf: (name: string) => ValueType): number {
   const owned = (name: string) => owner.get(name) ?? name;
   const lastRead = new Map<string, number>();
   for (const [i, node] of graph.nodes.entries()) {
-    if (views.has(node.op)) owner.set(node.outputs[0]!, owned(node.inputs[0]!));
+    if (isView(node)) owner.set(node.outputs[0]!, owned(node.inputs[0]!));
     for (const name of namesRead(node)) lastRead.set(owned(name), i);
   }
   const kept = new Set(graph.outputs.map(({ name }) => owned(name)));
@@ -104,10 +104,10 @@ function peakBytes(graph: Graph, typeOf: (name: string) => ValueType): number {
   let bytes = 0;
   let peak = 0;
   for (const [i, node] of graph.nodes.entries()) {
-    for (const name of views.has(node.op) ? [] : node.outputs) {
+    for (const name of isView(node) ? [] : node.outputs) {
       if (name === '' || kept.has(name)) continue;
       const { dtype, shape } = typeOf(name);
-      alive.set(name, elementBytes[dtype] * count(shape));
+      alive.set(name, elementBytes[dtype] * knownCount(shape));
       bytes += alive.get(name)!;
     }
     peak = Math.max(peak, bytes);
@@ -119,50 +119,14 @@ function peakBytes(graph: Graph, typeOf: (name: string) => ValueType): number {
   return peak;
 }
 
-/** Number of elements; sizes known only at run time count as 1. */
-function count(shape: readonly Dim[]): number {
-  return shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);
-}
-
 /** Multiplications and additions of all matrix products and convolutions. */
 function productFlop(graph: Graph, typeOf: (name: string) => ValueType): number {
   return graph.nodes.reduce((sum, node) => sum + 2 * multiplications(node, (name) => typeOf(name).shape), 0);
 }
 
 function multiplications(node: Node, shapeOf: (name: string) => readonly Dim[]): number {
-  const [x, w] = node.inputs as [string, string];
-  const output = () => count(shapeOf(node.outputs[0]!));
-  const transposedLeft = node.attributes.transA?.kind === 'int' && node.attributes.transA.value === 1;
-  switch (node.op) {
-    case 'MatMul':
-    case 'FusedMatMul':
-    case 'Gemm':
-      return output() * count([shapeOf(x).at(transposedLeft ? -2 : -1) ?? 1]);
-    case 'Conv':
-      return output() * count(shapeOf(w).slice(1));
-    case 'ConvTranspose':
-      return count(shapeOf(x)) * count(shapeOf(w).slice(1));
-    case 'Einsum': {
-      const shapes = node.inputs.map(shapeOf);
-      const equation = einsumEquation(
-        node,
-        shapes.map((shape) => shape.length),
-      );
-      return count([...subscriptSizes(node, equation, shapes).values()]);
-    }
-    case 'LSTM':
-    case 'GRU':
-    case 'RNN': {
-      const [rows, features] = shapeOf(w).slice(-2);
-      const hidden = shapeOf(node.outputs[0]!).at(-1)!;
-      const gates = count([rows!]) / count([hidden]);
-      return output() * gates * (count([features!]) + count([hidden]));
-    }
-    case 'Scan':
-      return scannedMultiplications(node, shapeOf);
-    default:
-      return 0;
-  }
+  if (node.op === 'Scan') return scannedMultiplications(node, shapeOf);
+  return operatorOf(node.op)?.multiplications?.(node, shapeOf) ?? 0;
 }
 
 /** The products of rows with a matrix outside in a Scan over steps, as gradients through time have them. */
@@ -172,5 +136,5 @@ function scannedMultiplications(node: Node, shapeOf: (name: string) => readonly 
   const steps = shapeOf(node.inputs.at(-1)!)[0]!;
   const rows = body.value.inputs[0]!.shape[0]!;
   const matrices = body.value.nodes.filter(({ op }) => op === 'MatMul').map(({ inputs }) => shapeOf(inputs[1]!));
-  return matrices.reduce((sum, matrix) => sum + count([steps, rows, ...matrix]), 0);
+  return matrices.reduce((sum, matrix) => sum + knownCount([steps, rows, ...matrix]), 0);
 }

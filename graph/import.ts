@@ -1,8 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
-import { decompositionOf } from './decompose.ts';
 import { type DropoutDraws, dropoutRatio } from './dropout.ts';
-import { gradientRule, isFlat } from './gradients/registry.ts';
 import {
   type Attribute,
   type Attributes,
@@ -14,28 +12,8 @@ import {
   type Model,
   type Node,
 } from './ir.ts';
-import { isRecurrent, recurrentProblem, writeRecurrent } from './recurrent.ts';
+import { decompositionOf, operatorOf, outputsRead } from './operators/registry.ts';
 import { isSequenceOperator, writeSequence } from './sequences.ts';
-import { hasShapeRule } from './shapes/infer.ts';
-
-/** Attributes that later operator sets made inputs: operator → attribute, input position. The canonical form has inputs. */
-const attributesMadeInputs: Readonly<Record<string, readonly (readonly [attribute: string, position: number])[]>> = {
-  ...Object.fromEntries(
-    'Sum Mean Max Min L1 L2 LogSumExp LogSum SumSquare Prod'
-      .split(' ')
-      .map((name) => [`Reduce${name}`, [['axes', 1]] as const]),
-  ),
-  Squeeze: [['axes', 1]],
-  Unsqueeze: [['axes', 1]],
-  Split: [['split', 1]],
-  Clip: [
-    ['min', 1],
-    ['max', 2],
-  ],
-};
-
-/** Outputs that gradient rules read, and that a model need not ask for. */
-const outputsRead: Readonly<Record<string, number>> = { LayerNormalization: 3, TopK: 2 };
 
 /** Oldest operator set whose remaining differences are covered here. */
 export const oldestOpset = 11;
@@ -90,20 +68,19 @@ export function writeForward(
       );
       continue;
     }
-    if (isRecurrent(node.op)) {
-      const written = writeRecurrent(b, node, inputs, attributes);
-      for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
-      continue;
-    }
-    const asked = Math.max(outputsRead[node.op] ?? 1, node.outputs.length);
-    const written = b.node(node.op, inputs, attributes, {
-      outputs: asked,
-      domain: node.domain,
-      name: b.has(node.name) ? undefined : node.name,
-    });
+    const respell = operatorOf(node.op)?.respell;
+    const written = respell ? respell(b, node, inputs, attributes) : asItIs(b, node, inputs, attributes);
     for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
   }
   return b.nodes.slice(first);
+}
+
+function asItIs(b: GraphBuilder, node: Node, inputs: readonly string[], attributes: Attributes): readonly string[] {
+  return b.node(node.op, inputs, attributes, {
+    outputs: Math.max(outputsRead(node.op), node.outputs.length),
+    domain: node.domain,
+    name: b.has(node.name) ? undefined : node.name,
+  });
 }
 
 function canonical(
@@ -121,7 +98,7 @@ function canonical(
     return known;
   });
   const attributes: Record<string, Attribute> = { ...node.attributes };
-  for (const [attribute, position] of attributesMadeInputs[node.op] ?? []) {
+  for (const [attribute, position] of operatorOf(node.op)?.attributesMadeInputs ?? []) {
     const value = attributes[attribute];
     if (!value) continue;
     delete attributes[attribute];
@@ -165,12 +142,12 @@ export function findProblems(graph: Graph): NodeProblem[] {
     }
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];
-    const decomposition = decompositionOf(node.op);
-    const problem = isRecurrent(node.op) ? recurrentProblem(node) : decomposition?.problem?.(node);
+    const operator = operatorOf(node.op);
+    const problem = operator?.problem?.(node);
     if (problem) return [{ node, problem }];
-    if (decomposition || isSequenceOperator(node.op)) return [];
-    if (!hasShapeRule(node.op)) return [{ node, problem: 'operator not supported' }];
-    if (!gradientRule(node.op) && !isFlat(node.op)) return [{ node, problem: 'no gradient rule' }];
+    if (operator?.decomposition || isSequenceOperator(node.op)) return [];
+    if (!operator?.infer) return [{ node, problem: 'operator not supported' }];
+    if (!operator.gradient) return [{ node, problem: 'no gradient rule' }];
     return [];
   });
 }

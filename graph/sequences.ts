@@ -1,7 +1,7 @@
 import { ModelError } from '../errors.ts';
 import type { GraphBuilder } from './builder.ts';
 import { int, intAttribute, type Node } from './ir.ts';
-import { normaliseAxis } from './shapes/context.ts';
+import { normaliseAxis } from './operators/shape-rule.ts';
 
 /** What a node on sequences of tensors sees: names of the values, and of the elements of each sequence so far. */
 interface SequenceContext {

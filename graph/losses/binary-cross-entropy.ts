@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { add, mul, neg, sub } from '../gradients/rule.ts';
+import { add, mul, neg, sub } from '../expressions.ts';
 import { int } from '../ir.ts';
 import type { LossValues } from './loss.ts';
 

@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { mul, neg, reduceSum, sub } from '../gradients/rule.ts';
+import { mul, neg, reduceSum, sub } from '../expressions.ts';
 import { float32Tensor, int } from '../ir.ts';
 import type { LossValues } from './loss.ts';
 import { hasOptions, softTargets } from './soft-targets.ts';

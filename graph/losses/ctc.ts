@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../builder.ts';
-import { add, mul, neg, reduceSum, sub } from '../gradients/rule.ts';
+import { add, mul, neg, reduceSum, sub } from '../expressions.ts';
 import { float32Tensor, int, ints, text } from '../ir.ts';
 import type { LossValues } from './loss.ts';
 

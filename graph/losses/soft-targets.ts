@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import type { GraphBuilder } from '../builder.ts';
-import { add, mul, scale } from '../gradients/rule.ts';
+import { add, mul, scale } from '../expressions.ts';
 import { float32Tensor, int } from '../ir.ts';
 import type { CrossEntropyOptions } from './spec.ts';
 

@@ -1,6 +1,6 @@
 import { ModelError } from '../../errors.ts';
 import type { GraphBuilder } from '../builder.ts';
-import { mul, neg, reduceSum, sub } from '../gradients/rule.ts';
+import { mul, neg, reduceSum, sub } from '../expressions.ts';
 import { float32Tensor, int, ints } from '../ir.ts';
 import { softCrossEntropy } from './cross-entropy.ts';
 import type { LossValues } from './loss.ts';

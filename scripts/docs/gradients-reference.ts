@@ -1,8 +1,13 @@
-import { decomposedOperators, decompositionOf } from '../../graph/decompose.ts';
-import { differentiableOperators, flatOperators, gradientRule } from '../../graph/gradients/registry.ts';
+import {
+  decomposedOperators,
+  decompositionOf,
+  differentiableOperators,
+  flatOperators,
+  gradientRule,
+} from '../../graph/operators/registry.ts';
 import { sequenceOperators } from '../../graph/sequences.ts';
 
-/** The page docs/gradients.md, from the registry of gradient rules. */
+/** The page docs/gradients.md, from the registry of operators. */
 export function gradientsReference(): string {
   const rules = differentiableOperators().map((op) => {
     const reads = gradientRule(op)!.reads.map(spelled);
@@ -11,7 +16,7 @@ export function gradientsReference(): string {
   const decomposed = decomposedOperators().map((op) => `| ${op} | ${decompositionOf(op)!.into} |`);
   return `# Gradients
 
-*Written by \`npm run docs\` from the registry in graph/gradients. Do not edit by hand.*
+*Written by \`npm run docs\` from the registry in graph/operators. Do not edit by hand.*
 
 dpfl trains ONNX models of operator sets 11 to 21 whose weights are float32 initializers. \`dpfl model check model.onnx\` says
 whether a model can be trained and names every node that stands in the way; \`dpfl model grad model.onnx --case case.json\` writes the
@@ -52,23 +57,23 @@ set 16, with another meaning than it trains them with; compare with \`dpfl model
 
 ## Adding an operator
 
-1. Shape: an entry in the family's file in graph/shapes gives the type of the outputs from those of the inputs.
-2. Rule: an entry in the family's file in graph/gradients, here that of Sigmoid, whose backward pass reads its output:
+1. An entry in its family's file in graph/operators: its name, the types of its outputs from those of the inputs, and its gradient. Here that
+   of Sigmoid, whose output has the type of its input, and whose backward pass reads the output:
 
    \`\`\`ts
-   unaryRule('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
+   unary('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
    \`\`\`
 
    A rule writes nodes with the builder \`b\` and returns the gradient of every input, \`undefined\` for one that has none or was not asked
    for (\`needs(i)\`). \`unbroadcast\` sums a gradient over broadcast axes; axes may have symbolic sizes.
-3. Cases: an entry in tests/graph/gradients/cases. Each case is compared with central finite differences, and a rule without a case
-   fails the test suite:
+2. Cases: an entry in its family's file in tests/graph/operators/cases. Each case is compared with central finite differences, and a rule
+   without a case fails the test suite:
 
    \`\`\`ts
    { title: 'elementwise', op: 'Sigmoid', inputs: [real([2, 5])] },
    \`\`\`
 
-An operator that is a short formula of others goes into graph/decompose.ts instead, and needs neither shape nor rule.
+An operator that is a short formula of others has a \`decomposition\` in place of a gradient: it is written as that formula on import.
 `;
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
-import { differentiableOperators } from '../../graph/gradients/registry.ts';
+import { differentiableOperators } from '../../graph/operators/registry.ts';
 import { gradientsReference } from '../../scripts/docs/gradients-reference.ts';
 
 test('docs/gradients.md is what `npm run docs` writes', () => {

@@ -1,0 +1,200 @@
+import { knownCount } from '../dims.ts';
+import { matMul, reduceSum } from '../expressions.ts';
+import { type Dim, elementCount, int, int64Tensor, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
+import type { GradientContext, Gradients, Operator } from './operator.ts';
+import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
+import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
+import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
+
+function convolutionWindow(context: ShapeContext): Window {
+  const weight = context.input(1).shape.slice(2);
+  if (!weight.every((size) => typeof size === 'number')) throw context.fail('the kernel size must be known');
+  return inferredWindow(context, weight as number[]);
+}
+
+const convType: ShapeRule = (context) => {
+  const { dtype, shape } = context.input(0);
+  const weight = context.input(1).shape;
+  const groups = intAttribute(context.node, 'group', 1);
+  const [channels, expected] = [shape[1], weight[1]];
+  if (typeof channels === 'number' && typeof expected === 'number' && channels !== expected * groups) {
+    throw context.fail(`the input has ${channels} channels where the weight needs ${expected * groups}`);
+  }
+  return same({ dtype, shape: [shape[0]!, weight[0]!, ...windowOutput(convolutionWindow(context), shape.slice(2))] });
+};
+
+const convTransposeType: ShapeRule = (context) => {
+  const auto = stringAttribute(context.node, 'auto_pad', 'NOTSET');
+  if (intsAttribute(context.node, 'output_shape') || !['NOTSET', 'VALID'].includes(auto)) {
+    throw context.fail('output_shape and auto_pad SAME are not supported; export it with pads and output_padding');
+  }
+  const { dtype, shape } = context.input(0);
+  const weight = context.input(1).shape;
+  const window = convolutionWindow(context);
+  const extra = intsAttribute(context.node, 'output_padding') ?? window.kernel.map(() => 0);
+  const spatial = shape.slice(2).map((size, i): Dim => {
+    const span =
+      (window.kernel[i]! - 1) * window.dilations[i]! + 1 + extra[i]! - window.padsBegin[i]! - window.padsEnd[i]!;
+    const stride = window.strides[i]!;
+    return typeof size === 'number' ? (size - 1) * stride + span : `((${size}-1)*${stride}+${span})`;
+  });
+  const groups = intAttribute(context.node, 'group', 1);
+  return same({ dtype, shape: [shape[0]!, (weight[1] as number) * groups, ...spatial] });
+};
+
+/**
+ * Conv over any number of spatial axes, with groups. The weight gradient is a product of dy with the input's patches (im2col by
+ * slices), the input gradient a transposed convolution.
+ */
+function convGradients(context: GradientContext): Gradients {
+  const { b, x, dy, needs, node } = context;
+  const kernel = b.shape(x(1)).slice(2) as number[];
+  const window = windowOf(node, kernel, b.shape(x(0)).slice(2));
+  const groups = intAttribute(node, 'group', 1);
+  const spatialAxes = [0, ...kernel.map((_, i) => i + 2)];
+  return [
+    needs(0) ? inputGradient(b, dy, x(1), x(0), window, groups) : undefined,
+    needs(1) ? weightGradient(b, x(0), dy, b.shape(x(1)) as number[], window, groups) : undefined,
+    needs(2) ? reduceSum(b, dy, spatialAxes, false) : undefined,
+  ];
+}
+
+/** From this many channels on, a convolution with the kernel turned around beats a transposed convolution. */
+const flippedChannels = 64;
+
+/** A transposed convolution; at stride 1, that is a convolution with the kernel turned around and its channels exchanged. */
+function inputGradient(b: GraphWriter, dy: string, weight: string, x: string, window: Window, groups: number): string {
+  const [outputs, channels] = b.shape(weight) as readonly number[];
+  const reach = window.kernel.map((size, i) => (size - 1) * window.dilations[i]!);
+  const pads = [window.padsBegin, window.padsEnd].flatMap((side) => side.map((pad, i) => reach[i]! - pad));
+  const wide = Math.min(outputs!, channels!) >= flippedChannels;
+  const turns = wide && groups === 1 && window.strides.every((stride) => stride === 1) && pads.every((pad) => pad >= 0);
+  if (!turns) return transposedToSize(b, dy, weight, x, window, groups);
+  const { kernel, dilations } = window;
+  return b.op('Conv', [dy, turnedAround(b, weight, kernel)], {
+    kernel_shape: ints(kernel),
+    dilations: ints(dilations),
+    pads: ints(pads),
+  });
+}
+
+/** [outputs, channels, ...kernel] → [channels, outputs, ...kernel], each kernel read backwards. */
+function turnedAround(b: GraphWriter, weight: string, kernel: readonly number[]): string {
+  const [outputs, channels] = b.shape(weight) as readonly [number, number];
+  const positions = elementCount(kernel);
+  const backwards = b.constant(int64Tensor([positions], [...Array(positions).keys()].reverse()));
+  const turned = b.op('Gather', [positionsFirst(b, weight), backwards], { axis: int(0) });
+  const exchanged = b.op('Transpose', [b.reshape(turned, [positions, outputs, channels])], { perm: ints([0, 2, 1]) });
+  return positionsLast(b, b.reshape(exchanged, [positions, channels * outputs]), [channels, outputs, ...kernel]);
+}
+
+/**
+ * A kernel [outputs, channels, ...kernel] as one row per kernel position, [positions, outputs · channels], and back. The runtime moves one
+ * axis past all others ten times as fast as it exchanges three.
+ */
+function positionsFirst(b: GraphWriter, weight: string): string {
+  const [outputs, channels, ...kernel] = b.shape(weight) as readonly number[];
+  const rows = b.reshape(weight, [outputs! * channels!, elementCount(kernel)]);
+  return b.op('Transpose', [rows], { perm: ints([1, 0]) });
+}
+
+function positionsLast(b: GraphWriter, rows: string, shape: readonly number[]): string {
+  return b.reshape(b.op('Transpose', [rows], { perm: ints([1, 0]) }), shape);
+}
+
+/** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */
+const wideChannels = 16;
+
+/** The weight gradient of the convolution that makes `dy`'s places out of `input`'s patches. @param shape of the weight */
+function weightGradient(
+  b: GraphWriter,
+  input: string,
+  dy: string,
+  shape: readonly number[],
+  window: Window,
+  groups: number,
+): string {
+  const [outputs, channels, ...kernel] = shape as readonly [number, number, ...number[]];
+  const padded = padSpatial(b, input, window, 0);
+  if (groups === 1 && channels >= wideChannels) {
+    const write = mergesBatch(b, dy, shape) ? productOverBatch : productPerImage;
+    return positionsLast(b, b.reshape(write(b, padded, dy, window), [elementCount(kernel), outputs * channels]), shape);
+  }
+  const slices = windowSlices(b, padded, dy, window);
+  const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
+  const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
+  const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
+  const products = matMul(b, b.reshape(dy, [0, groups, outputs / groups, -1]), rows, false, true);
+  return b.reshape(reduceSum(b, products, [0], false), shape);
+}
+
+/**
+ * Whether summing one product per image, of the size of the weight each, costs more than to bring the channels of all images together:
+ * so it is with many channels on small images.
+ */
+function mergesBatch(b: GraphWriter, dy: string, [outputs, channels, ...kernel]: readonly number[]): boolean {
+  const places = b.shape(dy).slice(2);
+  if (!places.every((size) => typeof size === 'number')) return false;
+  return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
+}
+
+/** [positions · outputs, channels]: dy times each position's slice of the input, summed over the batch. */
+function productPerImage(b: GraphWriter, padded: string, dy: string, window: Window): string {
+  const rows = b.reshape(dy, [0, 0, -1]);
+  return joinPositions(b, padded, dy, window, (slice) =>
+    reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
+  );
+}
+
+/** The same, by one product per position over all places of all images. */
+function productOverBatch(b: GraphWriter, padded: string, dy: string, window: Window): string {
+  const channelsFirst = (value: string) =>
+    b.op('Transpose', [value], { perm: ints([1, 0, ...window.kernel.map((_, i) => i + 2)]) });
+  const asRows = (value: string) => b.reshape(value, [b.shape(value)[0] as number, -1]);
+  const rows = asRows(channelsFirst(dy));
+  return joinPositions(b, channelsFirst(padded), dy, window, (slice) =>
+    b.op('Gemm', [rows, asRows(slice)], { transB: { kind: 'int', value: 1 } }),
+  );
+}
+
+/** Joins the [outputs, channels] product of each kernel position, one after another. */
+function joinPositions(
+  b: GraphWriter,
+  padded: string,
+  dy: string,
+  window: Window,
+  product: (slice: string) => string,
+): string {
+  return b.op('Concat', windowSlices(b, padded, dy, window).map(product), { axis: int(0) });
+}
+
+/** The transpose of Conv: input gradient and forward pass change places, and the weight belongs to the convolution that runs backward. */
+function convTransposeGradients({ b, x, dy, needs, node }: GradientContext): Gradients {
+  const shape = b.shape(x(1)) as number[];
+  const kernel = shape.slice(2);
+  const window = windowOf(node, kernel, b.shape(dy).slice(2));
+  const groups = intAttribute(node, 'group', 1);
+  const { output_padding: _, ...attributes } = node.attributes;
+  return [
+    needs(0) ? b.op('Conv', [dy, x(1)], attributes) : undefined,
+    needs(1) ? weightGradient(b, dy, x(0), shape, window, groups) : undefined,
+    needs(2) ? reduceSum(b, dy, [0, ...kernel.map((_, i) => i + 2)], false) : undefined,
+  ];
+}
+
+export const convolutionOperators: readonly Operator[] = [
+  {
+    op: 'Conv',
+    infer: convType,
+    gradient: { reads: ['x0', 'x1'], write: convGradients },
+    multiplications: ({ inputs, outputs }, shapeOf) =>
+      knownCount([...shapeOf(outputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
+  },
+  {
+    op: 'ConvTranspose',
+    infer: convTransposeType,
+    gradient: { reads: ['x0', 'x1'], write: convTransposeGradients },
+    multiplications: ({ inputs }, shapeOf) => knownCount([...shapeOf(inputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
+  },
+];

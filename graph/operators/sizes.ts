@@ -1,0 +1,48 @@
+import { productOfDims } from '../dims.ts';
+import { type Dim, intAttribute } from '../ir.ts';
+import type { Operator } from './operator.ts';
+import { type ShapeRule, same } from './shape-rule.ts';
+
+const shapeType: ShapeRule = (context) => {
+  const { shape } = context.input(0);
+  const start = intAttribute(context.node, 'start', 0);
+  const end = intAttribute(context.node, 'end', shape.length);
+  const part = shape.slice(start, end);
+  return { types: [{ dtype: 'int64', shape: [part.length] }], integers: part };
+};
+
+const sizeType: ShapeRule = (context) => {
+  const size = productOfDims(context.input(0).shape);
+  return { types: [{ dtype: 'int64', shape: [] }], integers: [size] };
+};
+
+const rangeType: ShapeRule = (context) => {
+  const [start, limit, step] = [context.integers(0)?.[0], context.integers(1)?.[0], context.integers(2)?.[0]];
+  const { dtype } = context.input(0);
+  if (start === 0 && step === 1 && limit !== undefined) {
+    const integers =
+      typeof limit === 'number' && limit <= 1024 ? Array.from({ length: limit }, (_, i) => i) : undefined;
+    return { types: [{ dtype, shape: [limit] }], integers };
+  }
+  return same({ dtype, shape: [`${context.node.outputs[0]}_0`] });
+};
+
+const constantOfShapeType: ShapeRule = (context) => {
+  const sizes = context.integers(0);
+  const { value } = context.node.attributes;
+  const fill = value?.kind === 'tensor' ? value.value : undefined;
+  const length = Number(context.input(0).shape[0] ?? 0);
+  const shape = sizes ?? Array.from({ length }, (_, i): Dim => `${context.node.outputs[0]}_${i}`);
+  const type = { dtype: fill?.dtype ?? ('float32' as const), shape };
+  const count = shape.length === 1 ? shape[0] : undefined;
+  if (fill?.dtype !== 'int64' || typeof count !== 'number' || count > 1024) return same(type);
+  return { types: [type], integers: Array.from({ length: count }, () => Number(fill.data[0])) };
+};
+
+/** Sizes, and what is made of sizes alone. */
+export const sizeOperators: readonly Operator[] = [
+  { op: 'Shape', infer: shapeType, gradient: 'zero' },
+  { op: 'Size', infer: sizeType, gradient: 'zero' },
+  { op: 'Range', infer: rangeType, gradient: 'zero' },
+  { op: 'ConstantOfShape', infer: constantOfShapeType, gradient: 'zero' },
+];

@@ -1,0 +1,29 @@
+import { mul, reduceSum, sub } from '../expressions.ts';
+import { intAttribute } from '../ir.ts';
+import { type GradientContext, type Operator, unary } from './operator.ts';
+
+const axisOf = ({ node }: GradientContext): number => intAttribute(node, 'axis', -1);
+
+export const softmaxOperators: readonly Operator[] = [
+  unary('Softmax', ['y0'], (c) => {
+    const { b, y, dy } = c;
+    return mul(b, y(), sub(b, dy, reduceSum(b, mul(b, dy, y()), [axisOf(c)])));
+  }),
+  unary('LogSoftmax', ['y0'], (c) => {
+    const { b, y, dy } = c;
+    return sub(b, dy, mul(b, b.op('Exp', [y()]), reduceSum(b, dy, [axisOf(c)])));
+  }),
+  {
+    // Written as the loss of classes: its mean over the batch, and the log-probabilities.
+    op: 'SoftmaxCrossEntropyLoss',
+    infer: (context) => {
+      const { dtype, shape } = context.input(0);
+      return {
+        types: [
+          { dtype, shape: [] },
+          { dtype, shape },
+        ],
+      };
+    },
+  },
+];

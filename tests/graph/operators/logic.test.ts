@@ -1,0 +1,4 @@
+import { describeGradients } from '../../support/finite-differences.ts';
+import { logicCases } from './cases/logic.ts';
+
+describeGradients('logic', logicCases);

@@ -1,0 +1,4 @@
+import { describeGradients } from '../../support/finite-differences.ts';
+import { slicingCases } from './cases/slicing.ts';
+
+describeGradients('slicing', slicingCases);
