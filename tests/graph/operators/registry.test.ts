@@ -52,7 +52,12 @@ test('an operator that a model may bring has a gradient or is taken apart, and n
   expect(both.map(({ op }) => op)).toEqual([]);
   const neither = operators.filter(({ gradient, decomposition }) => !gradient && !decomposition);
   // These the compiler itself writes.
-  expect(neither.map(({ op }) => op).sort()).toEqual(['BitShift', 'BitwiseXor', 'FusedMatMul']);
+  expect(neither.map(({ op }) => op).sort()).toEqual([
+    'BitShift',
+    'BitwiseXor',
+    'FusedMatMul',
+    'SoftmaxCrossEntropyLoss',
+  ]);
 });
 
 test('the types of an operator can be inferred, unless it is taken apart before', () => {
