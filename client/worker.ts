@@ -4,9 +4,9 @@ import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { PayloadAssembler, splitPayload } from '../proto/chunks.ts';
 import { decodeClientIds } from '../proto/client-ids.ts';
-import { bytesOfFloats } from '../proto/floats.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
+import { bytesOfSum } from '../proto/sums.ts';
 import { type ParameterTransport, parametersOfBytes, transportBytes } from './parameter-transport.ts';
 import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
 import { contextOfRound, type ShardContext, type ShardResult, type ShardSeconds, trainShard } from './shard.ts';
@@ -154,8 +154,7 @@ async function work(
       const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
       const { round } = lease;
       const result = await train({ round, clientIds, settings }, parameters.of(round), connection.over);
-      const sentBytes = result.sum.byteLength;
-      await sendResult(connection, lease, result);
+      const sentBytes = await sendResult(connection, lease, result);
       options.events?.onShard({ clients: clientIds.length, seconds: result.seconds, sentBytes });
       done.shards += 1;
       done.clients += clientIds.length;
@@ -236,7 +235,8 @@ class ParameterReceiver {
   }
 }
 
-async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<void> {
+/** @returns bytes of the sum */
+async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<number> {
   const { runId, round, attempt, shard } = lease;
   const { sum, deltaNormSums, clippedCounts, seconds, ...figures } = result;
   await connection.send({
@@ -254,7 +254,9 @@ async function sendResult(connection: WorkerConnection, lease: Lease__Output, re
       clippingSeconds: seconds.clipping,
     },
   });
-  for (const chunk of splitPayload(bytesOfFloats(sum))) await connection.send({ shardChunk: chunk });
+  const payload = bytesOfSum(sum);
+  for (const chunk of splitPayload(payload)) await connection.send({ shardChunk: chunk });
+  return payload.byteLength;
 }
 
 /** Tells the server why this worker cannot go on; at most a few lines, and never in place of the error itself. */

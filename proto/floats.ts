@@ -5,7 +5,7 @@ import { ProtocolError } from '../errors.ts';
 const swap = endianness() === 'BE';
 
 /** The little-endian bytes of `values`: a view, not a copy (a swapped copy on a big-endian machine). */
-export function bytesOfFloats(values: Float32Array | Float64Array): Uint8Array {
+export function bytesOfFloats(values: Float32Array | Float64Array | Int32Array): Uint8Array {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   return swap ? swapped(bytes, values.BYTES_PER_ELEMENT) : bytes;
 }
@@ -32,6 +32,15 @@ export function halvesOfBytes(bytes: Uint8Array): Uint16Array {
 export function float32sOfBytes(bytes: Uint8Array): Float32Array {
   const { buffer, byteOffset, byteLength } = native(bytes, 4);
   return new Float32Array(buffer, byteOffset, byteLength / 4);
+}
+
+/**
+ * The int32 values in little-endian `bytes`: a view when the bytes are aligned, else a copy.
+ * @throws ProtocolError when the length is not a multiple of 4
+ */
+export function int32sOfBytes(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset, byteLength } = native(bytes, 4);
+  return new Int32Array(buffer, byteOffset, byteLength / 4);
 }
 
 /**

@@ -13,7 +13,7 @@ export interface ShardSettings {
 /** The smallest shards are this part of a worker's share of the work: the last worker is late by no more than that. */
 const SMALLEST = 1 / 32;
 /** The same for a single worker, which waits for nobody: a lost shard is all that large ones cost. */
-const SMALLEST_ALONE = 1 / 4;
+const SMALLEST_ALONE = 1 / 2;
 
 /**
  * Cuts a cohort into shards by expected work, to be leased in order: the largest clients first, in shards that shrink with the work that is

@@ -46,7 +46,7 @@ describe('planShards', () => {
   });
 
   test('a single worker gets few shards, as it waits for nobody', () => {
-    expect(planShards(ids(64), { ...settings, workers: 1 }).map(({ length }) => length)).toEqual([32, 16, 16]);
+    expect(planShards(ids(64), { ...settings, workers: 1 }).map(({ length }) => length)).toEqual([32, 32]);
   });
 
   test.each([2, 3, 8])('%d workers are busy for 95 %% of a round of very unequal clients', (workers) => {

@@ -6,6 +6,7 @@ import { DataError, ProtocolError } from '../../errors.ts';
 import { ParameterLayout } from '../../params/layout.ts';
 import { type PayloadChunk, splitPayload } from '../../proto/chunks.ts';
 import { bytesOfFloats } from '../../proto/floats.ts';
+import { bytesOfSum } from '../../proto/sums.ts';
 import { RoundAggregator } from '../../server/aggregation.ts';
 import { RejectedMessage } from '../../server/faults.ts';
 import { SpooledSum } from '../../server/spooled-sum.ts';
@@ -25,8 +26,13 @@ describe.each([
 ])('a sum %s', (_, memoryBytes) => {
   const receiver = () => new SumReceiver(8 * SIZE, { memoryBytes, directory });
 
-  test('arrives bit for bit, leaves no file, and is added like any other', () => {
-    const sum = receive(receiver(), splitPayload(bytesOfFloats(values())));
+  test.each([
+    [8, bytesOfFloats],
+    [4, bytesOfSum],
+  ])('arrives bit for bit in %i bytes a value, leaves no file, and is added like any other', (width, bytesOf) => {
+    const payload = bytesOf(values());
+    expect(payload.byteLength).toBe(width * SIZE);
+    const sum = receive(receiver(), splitPayload(payload));
     if (sum === undefined) throw new Error('it did not arrive');
     expect(sum instanceof SpooledSum).toBe(memoryBytes === 0);
     expect(readdirSync(directory)).toEqual([]);
