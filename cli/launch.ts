@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openTask } from '../client/open-task.ts';
+import { processorBlock } from '../client/processor-block.ts';
 import type { WorkerTask } from '../client/task.ts';
 import { LocalTrainer } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -12,6 +13,7 @@ import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { parametersOf } from '../graph/parameters.ts';
+import { type ChannelBlock, usesBlocks } from '../graph/rewrites/blocked-convolutions.ts';
 import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { buildModel } from '../models/build.ts';
@@ -84,7 +86,8 @@ export interface Prepared {
 /** Builds model, data set, evaluator and server for `options.config`, and runs federated learning to its end. */
 export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
   const { listen, progress, security = { token: newToken() } } = asked;
-  const run = namingSource(asked.source, () => prepare(asked.config));
+  const block = await blockOf(asked.config);
+  const run = namingSource(asked.source, () => prepare(asked.config, block));
   const { config } = run;
   const options = { ...asked, config };
   const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
@@ -203,9 +206,10 @@ function namingModel<T>(model: string, work: () => T): T {
 
 /**
  * Opens the data and builds the model of a run.
+ * @param block see `blockOf`
  * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
  */
-export function prepare(asked: RunConfig): Prepared {
+export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
   const dataset = openDataset(asked.data, asked.seed);
   const config = calibratedConfig(asked, dataset.population);
   if (config.seedModel && !dataset.seed) {
@@ -223,7 +227,7 @@ export function prepare(asked: RunConfig): Prepared {
   requireFit(model, binding, dataset.task, source);
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: cache.artifact('training', model, binding, compileTraining, { clipped: clipsGradients(config) }),
+    training: cache.artifact('training', model, binding, compileTraining, { clipped: clipsGradients(config), block }),
     forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
@@ -251,6 +255,7 @@ export function prepare(asked: RunConfig): Prepared {
     ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
     ...(config.federation.transport === 'float32' ? {} : { transport: config.federation.transport }),
+    ...(usesBlocks(training.onnx) ? { block } : {}),
     layers: training.layers,
   };
   const modelFingerprint = fixedPartFingerprint(model);
@@ -268,6 +273,11 @@ export function prepare(asked: RunConfig): Prepared {
     task,
     warnings,
   };
+}
+
+/** What convolutions of the run's training step are made for; undefined: any processor. */
+export function blockOf({ federation }: RunConfig): Promise<ChannelBlock | undefined> {
+  return federation.kernels === 'native' ? processorBlock() : Promise.resolve(undefined);
 }
 
 /** Whether any training of the run clips gradients: a step that does not is shorter. */

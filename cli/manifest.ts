@@ -25,6 +25,8 @@ export interface ManifestFacts {
   readonly frozenParameters: number;
   /** SHA-256 of layer names and shapes. */
   readonly layout: string;
+  /** Channels that the training step's convolutions take at once, where it is made for one kind of processor. */
+  readonly block?: number;
   /** SHA-256 of what training leaves as it is: nodes and constants. */
   readonly modelFingerprint: string;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import type { WorkerTask } from '../client/task.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { ConfigError, DataError } from '../errors.ts';
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
@@ -26,6 +27,7 @@ export interface RunSubject {
   readonly layout: ParameterLayout;
   readonly modelFingerprint: string;
   readonly adapted: Pick<AdaptedModel, 'frozen' | 'batchNorm' | 'lora'>;
+  readonly task: Pick<WorkerTask, 'block'>;
 }
 
 /** A run directory, and where in it to continue. */
@@ -81,7 +83,7 @@ async function requireUnspent({ path, ledgerFile }: RunDirectory): Promise<void>
 }
 
 function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
-  const { dataset, dataFingerprint, layout, modelFingerprint, adapted } = subject;
+  const { dataset, dataFingerprint, layout, modelFingerprint, adapted, task } = subject;
   const { frozen, batchNorm, lora } = adapted;
   return {
     seed: config.seed,
@@ -95,6 +97,7 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
     parameters: layout.size,
     frozenParameters: frozen,
     layout: layout.fingerprint(),
+    ...(task.block === undefined ? {} : { block: task.block }),
     modelFingerprint,
   };
 }

@@ -12,7 +12,7 @@ import { runConfig } from '../server/run-config.ts';
 import { RunDirectory, readLines } from '../server/run-directory.ts';
 import { LOCK_NAME } from '../server/run-lock.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
-import { type Prepared, prepare } from './launch.ts';
+import { blockOf, type Prepared, prepare } from './launch.ts';
 import { loadConfig } from './load-config.ts';
 import { requireSameSubject } from './open-run-directory.ts';
 import { replay } from './replay.ts';
@@ -51,7 +51,10 @@ export async function verifyRun(directory: string, round?: number): Promise<Find
   } else if (await exists(join(directory, 'report.json'))) {
     findings.push(...verifyReport(await readFile(join(directory, 'report.json'), 'utf8'), files));
   }
-  const subject = await reading(async () => prepare(loadConfig(runConfig, join(directory, 'config.yaml'), [])));
+  const subject = await reading(async () => {
+    const config = loadConfig(runConfig, join(directory, 'config.yaml'), []);
+    return prepare(config, await blockOf(config));
+  });
   if ('finding' in subject) {
     const { message } = subject.finding;
     return [...findings, unchecked('replay', `model and data of the run are not at hand: ${message}`)];

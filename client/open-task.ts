@@ -1,7 +1,7 @@
 import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
-import { DataError } from '../errors.ts';
+import { DataError, ModelError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
@@ -9,6 +9,7 @@ import { allocateVectors } from '../params/vector-memory.ts';
 import { ClientNoise } from '../privacy/client-noise.ts';
 import { Clipper } from '../privacy/clipping.ts';
 import { clientWeight } from '../privacy/weighting.ts';
+import { processorBlock } from './processor-block.ts';
 import type { ShardContext } from './shard.ts';
 import type { WorkerTask } from './task.ts';
 import { LocalTrainer } from './trainer.ts';
@@ -20,14 +21,26 @@ function requireSameUsers(dataset: FederatedDataset, { data, dataFingerprint }: 
   throw new DataError(`${where}this copy of the data differs from the server's; copy the server's files, all of them`);
 }
 
+/** A step for another kind of processor would give wrong numbers, not an error. */
+async function requireBlock(block: WorkerTask['block']): Promise<void> {
+  if (block === undefined) return;
+  const own = await processorBlock();
+  if (own === block) return;
+  throw new ModelError(
+    `this machine's processor takes ${own === undefined ? 'no blocks of channels' : `blocks of ${own} channels`}, and the run's training step is made for blocks of ${block}; use workers of the same kind as the server, or set federation.kernels: portable`,
+  );
+}
+
 /**
  * Opens the task's data, and its training step in onnxruntime.
- * @throws DataError or ConfigError when the data cannot be opened; ModelError when the training step cannot be loaded
+ * @throws DataError or ConfigError when the data cannot be opened; ModelError when the training step cannot be loaded, or is made for
+ *   another kind of processor
  */
 export async function openTask(task: WorkerTask, model: TrainingArtifact): Promise<ShardContext> {
   const layout = new ParameterLayout(task.layers);
   const dataset = openDataset(task.data, task.seed);
   requireSameUsers(dataset, task);
+  await requireBlock(task.block);
   const { delta, sum } = allocateVectors(layout.size);
   return {
     seed: task.seed,

@@ -22,6 +22,8 @@ export const workerTask = z.strictObject({
   gridStep: z.number().gt(0),
   /** Format of the parameters on the wire; left out for float32. */
   transport: parameterTransport.optional(),
+  /** Channels that the training step's convolutions take at once, if it runs right only on processors that do. */
+  block: z.union([z.literal(8), z.literal(16)]).optional(),
   /** Layers of the parameter vector, in order. */
   layers: z.array(layerSpec).readonly(),
 });

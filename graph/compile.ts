@@ -12,6 +12,7 @@ import { int, type Model } from './ir.ts';
 import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
+import type { ChannelBlock } from './rewrites/blocked-convolutions.ts';
 import { writeClippedStep } from './sgd-step.ts';
 import { storeKernels } from './stored-kernels.ts';
 
@@ -25,6 +26,8 @@ export interface Artifact {
 export interface TrainingOptions {
   /** Whether gradients are clipped to `max_gradient_norm`; without, the graph has neither that input nor `gradient_norms`. */
   readonly clipped?: boolean;
+  /** Channels that convolutions take at once: the graph then runs right on processors with this block alone. Default: on all. */
+  readonly block?: ChannelBlock | undefined;
 }
 
 /** One run of it is a client's whole local training; see `compileTraining` for its inputs and outputs. */
@@ -67,7 +70,7 @@ export const trainingNames = {
 export function compileTraining(
   model: Model,
   binding: Binding,
-  { clipped = true }: TrainingOptions = {},
+  { clipped = true, block }: TrainingOptions = {},
 ): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
@@ -84,7 +87,7 @@ export function compileTraining(
   if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, carried } = writeStep(b, model, binding, layers, fields, clipped);
+  const { body, states, carried } = writeStep(b, model, binding, layers, fields, { clipped, block });
   const { losses, gradientNorms, infeasible } = trainingNames;
   const perStep = [losses, ...(clipped ? [gradientNorms] : []), ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
@@ -119,7 +122,7 @@ function writeStep(
   binding: Binding,
   layers: readonly LayerSpec[],
   fields: readonly DataField[],
-  clipped: boolean,
+  { clipped, block }: TrainingOptions,
 ) {
   const b = outer.subgraph();
   const step = b.input('loop/step', 'int64', []);
@@ -163,7 +166,7 @@ function writeStep(
     ...(infeasible ? [infeasible] : []),
   ];
   const outputs = b.within('next', () => separate(b, [condition, ...results]));
-  optimise(b, outputs);
+  optimise(b, outputs, block);
   return { body: b.build('local_step', outputs), states, carried };
 }
 

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from './builder.ts';
 import type { Node } from './ir.ts';
+import { blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolutions.ts';
 import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
 import { fuseUpdates } from './rewrites/fused-update.ts';
@@ -13,11 +14,12 @@ import { removeUndoneMoves } from './rewrites/undone-moves.ts';
 const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCode];
 
 /** Rewrites of a whole graph, in order. */
-const rewrites: readonly Rewrite[] = [
+const rewrites = (block: ChannelBlock | undefined): readonly Rewrite[] => [
   removeDeadCode,
   shareCommonSubexpressions,
   fuseUpdates,
   shareGelu,
+  ...(block === undefined ? [] : [blockConvolutions(block)]),
   removeUndoneMoves,
   foldIntoProducts,
   shareCommonSubexpressions,
@@ -27,9 +29,10 @@ const rewrites: readonly Rewrite[] = [
 /**
  * Makes a written graph smaller and faster. Names and numbers of `outputs` stay, up to rounding.
  * @param outputs the values that the graph will give
+ * @param block for processors with this block of channels alone; undefined: for all
  */
-export function optimise(b: GraphBuilder, outputs: readonly string[]): void {
-  for (const rewrite of rewrites) rewrite(b, outputs);
+export function optimise(b: GraphBuilder, outputs: readonly string[], block?: ChannelBlock): void {
+  for (const rewrite of rewrites(block)) rewrite(b, outputs);
 }
 
 /**

@@ -90,6 +90,12 @@ export const federationConfig = z.strictObject({
     .describe(
       'Format in which parameters travel to those who train. float16 and bfloat16 halve that traffic: clients then train from rounded parameters, while the server keeps its own in float32. Sums always come back exact.',
     ),
+  kernels: z
+    .enum(['native', 'portable'])
+    .default('native')
+    .describe(
+      "native: convolutions in the memory layout of this machine's processor; all workers need one of the same kind. portable: any mix of processors, convolutions up to half as slow again. Results differ in the last bits.",
+    ),
   leaseSeconds: z
     .number()
     .gt(0)

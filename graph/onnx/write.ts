@@ -22,9 +22,19 @@ export function encodeModel(model: Model): Uint8Array {
     opsetImport: [
       { domain: '', version: model.opset },
       { domain: 'com.microsoft', version: 1 },
+      ...(usesBlocks(model.graph) ? [{ domain: 'com.microsoft.nchwc', version: 1 }] : []),
     ],
   });
   return modelProto.encode(message).finish();
+}
+
+/** Whether the graph, or a body in it, has onnxruntime's operators on blocks of channels. */
+function usesBlocks({ nodes }: Graph): boolean {
+  return nodes.some(
+    ({ domain, attributes }) =>
+      domain === 'com.microsoft.nchwc' ||
+      Object.values(attributes).some((attribute) => attribute.kind === 'graph' && usesBlocks(attribute.value)),
+  );
 }
 
 /** A model with weights keeps them as initializers and writes its other constants as Constant nodes, so that readers tell them apart. */

@@ -4,7 +4,7 @@ import { type Dim, elementCount, int, int64Tensor, intAttribute, ints, intsAttri
 import type { GraphWriter } from '../writer.ts';
 import type { GradientContext, Gradients, Operator } from './operator.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
-import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
+import { like, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
 
 function convolutionWindow(context: ShapeContext): Window {
@@ -197,4 +197,7 @@ export const convolutionOperators: readonly Operator[] = [
     gradient: { reads: ['x0', 'x1'], write: convTransposeGradients },
     multiplications: ({ inputs }, shapeOf) => knownCount([...shapeOf(inputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
   },
+  // To blocks of channels and back, where convolutions take those; the shape stays that of the plain image.
+  { op: 'ReorderInput', infer: like(0) },
+  { op: 'ReorderOutput', infer: like(0) },
 ];

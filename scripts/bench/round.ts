@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { processorBlock } from '../../client/processor-block.ts';
 import { datasetFingerprint } from '../../data/fingerprint.ts';
 import { openDataset } from '../../data/open.ts';
 import { bindModel } from '../../graph/binding.ts';
@@ -168,12 +169,13 @@ async function runRounds(
   const dataset = openDataset(config.data, config.seed);
   const model = buildModel(config.model, dataset.task, config.seed);
   const clipped = config.local.maxGradientNorm !== null;
-  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), { clipped });
+  const block = await processorBlock();
+  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), { clipped, block });
   const layout = new ParameterLayout(training.layers);
   const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
   const { data, seed, local } = config;
   const { clipping } = settings;
-  const task = { data, seed, local, clipping, gridStep: grid.step, layers: training.layers };
+  const task = { data, seed, local, clipping, gridStep: grid.step, block, layers: training.layers };
   const directory = await mkdtemp(join(tmpdir(), 'dpfl-bench-'));
   const server = await AggregationServer.start({
     listen: '127.0.0.1:0',

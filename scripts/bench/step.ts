@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { localConfig } from '../../client/config.ts';
+import { processorBlock } from '../../client/processor-block.ts';
 import { LocalTrainer } from '../../client/trainer.ts';
 import { bindModel } from '../../graph/binding.ts';
 import { compileTraining } from '../../graph/compile.ts';
@@ -66,7 +67,9 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
 
 /** A function that trains the client once and returns the milliseconds of processor time it took. */
 export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
-  const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, objective, title)));
+  const trainer = await LocalTrainer.create(
+    compileTraining(model, bindModel(model, objective, title), { block: await processorBlock() }),
+  );
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });
   return async (round: number): Promise<number> => {

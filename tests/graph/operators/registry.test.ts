@@ -56,6 +56,8 @@ test('an operator that a model may bring has a gradient or is taken apart, and n
     'BitShift',
     'BitwiseXor',
     'FusedMatMul',
+    'ReorderInput',
+    'ReorderOutput',
     'SoftmaxCrossEntropyLoss',
   ]);
 });
