@@ -75,6 +75,12 @@ export async function runFederated(options: FederatedRun): Promise<RunOutcome> {
   return coordinator.run();
 }
 
+interface SavedState {
+  readonly checkpoint: Checkpoint;
+  /** The file with the canaries' scores. */
+  readonly audit: string | undefined;
+}
+
 class Coordinator {
   readonly #options: FederatedRun;
   readonly #privacy: RunPrivacy;
@@ -90,6 +96,8 @@ class Coordinator {
   readonly #heldOut: ReturnType<FederatedDataset['evaluation']>;
   #round = 0;
   #savedRound = -1;
+  /** Record and checkpoint of the last finished round, which are written while the next one trains. */
+  #written: Promise<void> = Promise.resolve();
 
   constructor(options: FederatedRun) {
     const { config, layout, dataset, initialParameters } = options;
@@ -124,7 +132,7 @@ class Coordinator {
           secondsSince(started),
         ),
       );
-      await this.#save();
+      await this.#save(this.#state());
       return;
     }
     const { noiseSource } = this.#privacy.settings;
@@ -145,10 +153,16 @@ class Coordinator {
 
   async run(): Promise<RunOutcome> {
     const { config, signal } = this.#options;
-    while (this.#round < config.federation.rounds && !signal?.aborted && this.#privacy.affords(this.#round + 1)) {
-      await this.#step(this.#round + 1);
+    try {
+      while (this.#round < config.federation.rounds && !signal?.aborted && this.#privacy.affords(this.#round + 1)) {
+        await this.#step(this.#round + 1);
+      }
+      await this.#written;
+      await this.#save(this.#state());
+    } finally {
+      // A round that fails must not cut off the files of the one before. Their own failure is told above.
+      await this.#written.catch(() => undefined);
     }
-    await this.#save();
     return {
       parameters: this.#parameters,
       round: this.#round,
@@ -180,6 +194,7 @@ class Coordinator {
       progress?.onShard?.(round, done, total),
     );
     const training = secondsSince(started);
+    await this.#written;
     const workers = server.workerCount();
     const canaries = this.#canaries?.addTo(trained.totals.sum, round);
     // Accounted before it is released: no crash can leave a noisy sum in the model that the ledger does not know of.
@@ -212,17 +227,29 @@ class Coordinator {
       seconds,
       workers,
     };
-    await this.#record(roundRecord(finished));
-    this.#rejections.check(round, { cohort: trained.participants, totals: trained.totals });
     this.#round = round;
-    if (this.#checkpointDue(round)) await this.#save();
+    this.#written = this.#write(roundRecord(finished));
+    // Whoever waits for it hears of a failure; until then nobody does.
+    this.#written.catch(() => undefined);
+    this.#rejections.check(round, { cohort: trained.participants, totals: trained.totals });
+    if (this.#unrepeatable) await this.#written;
   }
 
-  /** Cryptographic noise cannot be drawn again: every round is saved, so that a crash costs no round of privacy. */
-  #checkpointDue(round: number): boolean {
+  /** The files of a finished round. The next one trains meanwhile, and waits for them before it changes what they hold. */
+  async #write(record: RoundRecord): Promise<void> {
+    const state = this.#checkpointDue(this.#round) ? this.#state() : undefined;
+    await this.#record(record);
+    if (state) await this.#save(state);
+  }
+
+  /** Cryptographic noise cannot be drawn again: every round is saved before the next, so that a crash costs no round of privacy. */
+  get #unrepeatable(): boolean {
     const { mechanism, noiseSource } = this.#privacy.settings;
-    const unrepeatable = mechanism !== 'none' && noiseSource === 'cryptographic';
-    return unrepeatable || round % this.#options.config.checkpoint.every === 0;
+    return mechanism !== 'none' && noiseSource === 'cryptographic';
+  }
+
+  #checkpointDue(round: number): boolean {
+    return this.#unrepeatable || round % this.#options.config.checkpoint.every === 0;
   }
 
   #evaluate(): Promise<EvaluationRecord> {
@@ -232,25 +259,36 @@ class Coordinator {
 
   async #record(unmarked: RoundRecord): Promise<void> {
     const record = markedRecord(unmarked, this.#privacy.settings.mechanism !== 'none');
-    await this.#options.runDirectory.appendRound(record);
+    // Told at once: whoever stops the run on hearing it stops it before the next round.
     this.#options.progress?.onRound?.(record);
+    await this.#options.runDirectory.appendRound(record);
   }
 
-  async #save(): Promise<void> {
-    if (this.#savedRound === this.#round) return;
-    const { config, runDirectory } = this.#options;
-    const state = {
-      round: this.#round,
-      configHash: this.#configHash,
-      parameters: this.#parameters,
-      optimizer: this.#optimizer.state,
-      privacy: { ...this.#privacy.state(this.#round), ...this.#canaries?.state() },
+  /** What a checkpoint holds. Parameters and optimizer are views, which change with the next central step. */
+  #state(): SavedState {
+    const round = this.#round;
+    const privacy = { ...this.#privacy.state(round), ...this.#canaries?.state() };
+    return {
+      checkpoint: {
+        round,
+        configHash: this.#configHash,
+        parameters: this.#parameters,
+        optimizer: this.#optimizer.state,
+        // Some of it changes already when the next cohort is drawn.
+        privacy: Object.fromEntries(Object.entries(privacy).map(([name, values]) => [name, values.slice()])),
+      },
+      audit: this.#canaries && auditScores(round, this.#canaries),
     };
+  }
+
+  async #save({ checkpoint, audit }: SavedState): Promise<void> {
+    if (this.#savedRound === checkpoint.round) return;
+    const { config, runDirectory } = this.#options;
     await runDirectory.requireOurs();
     // Before the checkpoint, from which a crash in between would go on.
-    if (this.#canaries) await runDirectory.write(AUDIT_FILE, auditScores(this.#round, this.#canaries));
-    await saveCheckpoint(runDirectory.checkpoints, state, config.checkpoint.keep);
-    this.#savedRound = this.#round;
+    if (audit !== undefined) await runDirectory.write(AUDIT_FILE, audit);
+    await saveCheckpoint(runDirectory.checkpoints, checkpoint, config.checkpoint.keep);
+    this.#savedRound = checkpoint.round;
   }
 }
 

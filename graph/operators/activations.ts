@@ -65,11 +65,11 @@ function geluSlope(context: GradientContext): string {
     const curve = mul(b, mul(b, input, sub(b, b.scalar(1), mul(b, tanh, tanh))), slope);
     return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
   }
-  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π. The forward pass shares erf u (rewrites/shared-gelu.ts).
+  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π, the root taken into the exponent. The forward pass shares erf u (rewrites/shared-gelu.ts).
   const u = scale(b, x(0), Math.SQRT1_2);
   const cumulative = b.op('HardSigmoid', [b.op('Erf', [u])], { alpha: float(0.5), beta: float(0.5) });
-  const bell = b.op('Exp', [b.op('Neg', [mul(b, u, u)])]);
-  return add(b, cumulative, mul(b, scale(b, u, 1 / Math.sqrt(Math.PI)), bell));
+  const bell = b.op('Exp', [sub(b, b.scalar(Math.log(1 / Math.sqrt(Math.PI))), mul(b, u, u))]);
+  return add(b, cumulative, mul(b, u, bell));
 }
 
 export const activationOperators: readonly Operator[] = [
