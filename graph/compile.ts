@@ -9,6 +9,7 @@ import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
+import { hoistInvariants } from './loop-invariants.ts';
 import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
@@ -167,6 +168,7 @@ function writeStep(
   ];
   const outputs = b.within('next', () => separate(b, [condition, ...results]));
   optimise(b, outputs, block);
+  hoistInvariants(outer, b, outputs);
   return { body: b.build('local_step', outputs), states, carried };
 }
 

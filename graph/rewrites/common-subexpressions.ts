@@ -30,7 +30,8 @@ function remember(written: Map<string, readonly string[]>, node: Node): void {
   if (!written.has(key)) written.set(key, node.outputs);
 }
 
-function isPure(op: string): boolean {
+/** Whether an operator gives the same for the same inputs, and has no body. */
+export function isPure(op: string): boolean {
   return !op.startsWith('Random') && !['Bernoulli', 'Multinomial', 'Dropout', 'Loop', 'Scan', 'If'].includes(op);
 }
 

@@ -6,6 +6,7 @@ import type { Rewrite } from './rewrite.ts';
 /**
  * Takes out reshapes and transposes that undo each other, as they come about where one rule cannot know what another has written: a
  * reshape of a reshape is one reshape, one to the shape that is there already is none, nor are two transposes that together move nothing.
+ * An Identity moves nothing to begin with.
  */
 export const removeUndoneMoves: Rewrite = (b, outputs) => {
   const kept = new Set(outputs);
@@ -35,6 +36,7 @@ function direct(node: Node, producers: ReadonlyMap<string, Node>, b: GraphBuilde
 /** The value that a node gives on as it is. */
 function unmoved(node: Node, producers: ReadonlyMap<string, Node>, b: GraphBuilder): string | undefined {
   const [input] = node.inputs;
+  if (node.op === 'Identity') return input;
   if (node.op === 'Reshape') return equalSizes(b.shape(input!), b.shape(node.outputs[0]!)) ? input : undefined;
   const before = node.op === 'Transpose' ? producers.get(input!) : undefined;
   if (before?.op !== 'Transpose') return undefined;
