@@ -1,19 +1,14 @@
 import type { EpsilonStatement, PrivacyAccountant } from '../privacy/accountant.ts';
 import type { AdaptiveSettings } from '../privacy/adaptive-clipping.ts';
 import type { ClippingSpec } from '../privacy/clipping.ts';
-import {
-  type CohortSampling,
-  type NoisePlacement,
-  type PrivacyConfig,
-  type ResolvedPrivacy,
-  resolvePrivacy,
-} from '../privacy/config.ts';
+import type { CohortSampling, NoisePlacement, PrivacyConfig } from '../privacy/config.ts';
 import { noiseConventions } from '../privacy/conventions.ts';
 import { type Adjacency, mechanismStep, type PrivacyEvent } from '../privacy/events.ts';
 import { type ExtrapolatedEpsilon, extrapolate } from '../privacy/extrapolation.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import type { NoiseSource } from '../privacy/noise.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/resolve.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
 import type { Weighting } from '../privacy/weighting.ts';
 import { significant } from './format.ts';
