@@ -1,70 +1,20 @@
-import { Server } from '@grpc/grpc-js';
 import { bytesOfParameters } from '../client/parameter-transport.ts';
 import type { RoundSettings } from '../client/round-settings.ts';
-import type { WorkerTask } from '../client/task.ts';
 import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
-import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { splitPayload } from '../proto/chunks.ts';
 import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
-import { Aggregation, MAX_MESSAGE_BYTES, wireOptions } from '../proto/load.ts';
-import type { TlsIdentity } from '../proto/tls.ts';
 import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
-import { Health } from './health.ts';
-import { type HealthPort, openHealthPort } from './health-port.ts';
-import { type Listener, listen } from './listen.ts';
+import { type Greeting, greetingOf } from './greeting.ts';
 import { RoundDispatch } from './round-dispatch.ts';
+import type { AggregationOptions } from './service-options.ts';
+import { openPorts, type ServicePorts } from './service-ports.ts';
 import type { DeliveredShard } from './shard-result.ts';
-import type { SumStorage } from './sum-receiver.ts';
-import { WireTally } from './wire-tally.ts';
+import type { WireTally } from './wire-tally.ts';
 import { WorkerConduct } from './worker-conduct.ts';
-import { type Greeting, type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
+import { type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
-
-export interface AggregationOptions {
-  /** Address to listen on, `host:port`; port 0 takes any free port. */
-  readonly listen: string;
-  /** Names the run; results of other runs are rejected. */
-  readonly runId: string;
-  readonly task: WorkerTask;
-  readonly model: TrainingArtifact;
-  /** Mutual TLS; without it the wire is plaintext. */
-  readonly tls?: TlsIdentity;
-  /** What a worker must bear to be told anything; without it every worker is welcome. */
-  readonly token?: string;
-  /** Workers at a time, and as many connections again that have not said Hello yet. Default 1024. */
-  readonly maxWorkers?: number;
-  /** Seconds from connecting to Hello, after which a connection is cut. Default 20. */
-  readonly helloSeconds?: number;
-  /** A second address, `host:port`, with nothing but the health service, in plaintext; by default it is on `listen` alone. */
-  readonly healthListen?: string;
-  /** Offers server reflection to whoever bears the token. Default false. */
-  readonly reflection?: boolean;
-  /** Where sums on their way in are kept. */
-  readonly sums?: SumStorage;
-  /** Seconds after which a shard is given to another worker. Default 600. */
-  readonly leaseTimeoutSeconds?: number;
-  /**
-   * Seconds without a word from a worker after which its shard is given to another as well. Should exceed the training of one
-   * client, in which a worker cannot speak. Default 60.
-   */
-  readonly silenceSeconds?: number;
-  /** Seconds that a round waits without any worker before the run ends with an error. Default: for ever. */
-  readonly waitForWorkersSeconds?: number;
-  /** Decides which workers are set aside. */
-  readonly conduct?: WorkerConduct;
-  /** How often one shard may be leased in a round before the round is given up. Default 10. */
-  readonly maxAttempts?: number;
-  /** Seconds to wait for a healthy worker after a worker has failed and none is left. Default 5. */
-  readonly failureGraceSeconds?: number;
-  /** Seconds that `close` waits for the workers to hang up. Default 5. */
-  readonly closeSeconds?: number;
-  /** Takes one line when a worker joins, is lost or fails, or a result is rejected. */
-  readonly log?: (line: string) => void;
-  /** Takes one line on what whoever runs this should know: no worker is left, one is set aside, a result was rejected. Default: `log`. */
-  readonly notice?: (line: string) => void;
-}
 
 /**
  * The server's side of the wire: workers come and go, and each round's shards are given to whoever asks. It holds the
@@ -82,9 +32,7 @@ export class AggregationServer {
   readonly tally: WireTally;
   private readonly options: AggregationOptions;
   private readonly layout: ParameterLayout;
-  private readonly listener: Listener;
-  private readonly health: Health;
-  private readonly healthPort: HealthPort | undefined;
+  private readonly ports: ServicePorts;
   private readonly greeting: Greeting;
   /** Streams served since the start; numbers the sessions. */
   private streams = 0;
@@ -107,29 +55,13 @@ export class AggregationServer {
    * @throws ConfigError when the address cannot be had; ModelError when the model's layers do not fit one message
    */
   static async start(options: AggregationOptions): Promise<AggregationServer> {
-    const { tls, token, maxWorkers = 1024, helloSeconds = 20, log = () => undefined, healthListen } = options;
+    const { token, maxWorkers = 1024, log = () => undefined } = options;
     const layout = new ParameterLayout(options.task.layers);
     const greeting = greetingOf(options, layout);
     const admission = new Admission(token, maxWorkers, log);
-    const server = new Server({ ...wireOptions, ...serverOptions });
     let service: AggregationServer | undefined;
-    server.addService(Aggregation.service, { Work: (call: WorkerStream) => service?.serveStream(call) });
-    const health = new Health();
-    let listener: Listener | undefined;
-    health.addTo(server, (peer) => listener?.probed(peer));
-    if (options.reflection) {
-      const { addReflection } = await import('./reflection.ts');
-      addReflection(server, (metadata, peer) => admission.objection(metadata, peer, 0));
-    }
-    listener = await listen(server, {
-      address: options.listen,
-      tls,
-      maxConnections: 2 * maxWorkers,
-      helloSeconds,
-      onTurnedAway: (line) => admission.report(line),
-    });
-    const healthPort = await openPort(healthListen, health, listener);
-    service = new AggregationServer(options, layout, greeting, { listener, health, healthPort }, admission);
+    const ports = await openPorts(options, admission, (call) => service?.serveStream(call));
+    service = new AggregationServer(options, layout, greeting, ports, admission);
     return service;
   }
 
@@ -137,7 +69,7 @@ export class AggregationServer {
     options: AggregationOptions,
     layout: ParameterLayout,
     greeting: Greeting,
-    { listener, health, healthPort }: { listener: Listener; health: Health; healthPort: HealthPort | undefined },
+    ports: ServicePorts,
     admission: Admission,
   ) {
     this.options = options;
@@ -145,12 +77,10 @@ export class AggregationServer {
     this.greeting = greeting;
     this.tally = greeting.tally;
     this.conduct = options.conduct ?? new WorkerConduct();
-    this.listener = listener;
-    this.health = health;
-    this.healthPort = healthPort;
-    this.healthAddress = healthPort?.address;
+    this.ports = ports;
+    this.healthAddress = ports.healthPort?.address;
     this.admission = admission;
-    this.address = listener.address;
+    this.address = ports.listener.address;
   }
 
   /** Serves the stream of one worker, if it may have one. Streams that arrive at `address` come here by themselves. */
@@ -258,7 +188,7 @@ export class AggregationServer {
 
   private async shutDown(reason: string): Promise<void> {
     clearTimeout(this.failureTimer);
-    this.health.set(false);
+    this.ports.health.set(false);
     this.fail(new ProtocolError('the aggregation server was closed'));
     const farewells = [...this.sessions].map(async (session) => {
       await session.leave(reason);
@@ -271,8 +201,8 @@ export class AggregationServer {
     });
     await Promise.race([Promise.all(farewells), bound]);
     clearTimeout(timer);
-    this.healthPort?.close();
-    this.listener.destroy();
+    this.ports.healthPort?.close();
+    this.ports.listener.destroy();
   }
 
   private check(parameters: Float32Array, shards: readonly (readonly number[])[]): void {
@@ -306,7 +236,7 @@ export class AggregationServer {
     return {
       objection: (name) => this.asideObjection(name),
       joined: (session) => {
-        this.listener.admitted(peer);
+        this.ports.listener.admitted(peer);
         this.joined.add(session);
         this.log(`worker '${session.name}' joined; ${this.workerCount()} connected`);
       },
@@ -403,47 +333,4 @@ export class AggregationServer {
   private log(line: string): void {
     this.options.log?.(line);
   }
-}
-
-/** The port for probes, if there is to be one; the server's own is closed when that cannot be had. */
-async function openPort(
-  address: string | undefined,
-  health: Health,
-  listener: Listener,
-): Promise<HealthPort | undefined> {
-  if (address === undefined) return undefined;
-  try {
-    return await openHealthPort(address, health);
-  } catch (error) {
-    listener.destroy();
-    throw error;
-  }
-}
-
-/** Half-open connections are noticed (a worker may block its thread in a long training run, but not for ever), idle ones closed. */
-const serverOptions = {
-  'grpc.keepalive_time_ms': 60_000,
-  'grpc.keepalive_timeout_ms': 300_000,
-  'grpc.max_connection_idle_ms': 300_000,
-  // A worker needs one.
-  'grpc.max_concurrent_streams': 4,
-};
-
-function greetingOf(
-  { runId, task, model, silenceSeconds = 60, sums }: AggregationOptions,
-  layout: ParameterLayout,
-): Greeting {
-  const taskJson = JSON.stringify(task);
-  if (Buffer.byteLength(taskJson) + runId.length > MAX_MESSAGE_BYTES - 1024) {
-    throw new ModelError(
-      `the description of ${layout.layers.length} layers does not fit one message; give the layers shorter names or merge some`,
-    );
-  }
-  return {
-    welcome: { runId, taskJson, layoutFingerprint: layout.fingerprint(), heartbeatSeconds: silenceSeconds / 4 },
-    model: splitPayload(model.onnx),
-    sumBytes: layout.size * Float64Array.BYTES_PER_ELEMENT,
-    sums,
-    tally: new WireTally(),
-  };
 }
