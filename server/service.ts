@@ -5,14 +5,14 @@ import { ParameterLayout } from '../params/layout.ts';
 import { splitPayload } from '../proto/chunks.ts';
 import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
 import { Admission } from './admission.ts';
-import { FaultCounts, type FaultRecord, RejectedMessage, type Rejection } from './faults.ts';
+import { FaultCounts, type FaultRecord, type Rejection } from './faults.ts';
 import { type Greeting, greetingOf } from './greeting.ts';
 import { RoundDispatch } from './round-dispatch.ts';
 import type { AggregationOptions } from './service-options.ts';
 import { openPorts, type ServicePorts } from './service-ports.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import type { WireTally } from './wire-tally.ts';
-import { WorkerConduct } from './worker-conduct.ts';
+import { WorkerFaults } from './worker-faults.ts';
 import { type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
 import { WorkerWait } from './worker-wait.ts';
 
@@ -42,11 +42,8 @@ export class AggregationServer {
   private readonly joined = new Set<WorkerSession>();
   /** Sessions that asked for a lease and have none, the longest waiting first. */
   private readonly waiting = new Set<WorkerSession>();
-  /** What each failing worker was last blamed for; its stream ends soon after. */
-  private readonly blamed = new WeakMap<WorkerSession, string>();
-  private readonly conduct: WorkerConduct;
+  private readonly workerFaults: WorkerFaults;
   private dispatch: RoundDispatch | undefined;
-  private failureTimer: NodeJS.Timeout | undefined;
   private fatal: Error | undefined;
   private closed: Promise<void> | undefined;
 
@@ -76,7 +73,16 @@ export class AggregationServer {
     this.layout = layout;
     this.greeting = greeting;
     this.tally = greeting.tally;
-    this.conduct = options.conduct ?? new WorkerConduct();
+    this.workerFaults = new WorkerFaults({
+      counts: this.faults,
+      conduct: options.conduct,
+      failureGraceSeconds: options.failureGraceSeconds,
+      workers: () => this.workerCount(),
+      closed: () => this.closed !== undefined,
+      fail: (error) => this.fail(error),
+      log: (line) => this.log(line),
+      notice: (line) => this.notice(line),
+    });
     this.ports = ports;
     this.healthAddress = ports.healthPort?.address;
     this.admission = admission;
@@ -118,8 +124,8 @@ export class AggregationServer {
     settings?: RoundSettings,
   ): Promise<void> {
     this.check(parameters, shards);
-    const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = this.options;
     const { runId, leaseTimeoutSeconds = 600, silenceSeconds = 60, maxAttempts = 10 } = this.options;
+    const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = this.options;
     const dispatch = new RoundDispatch({
       runId,
       round,
@@ -187,7 +193,7 @@ export class AggregationServer {
   }
 
   private async shutDown(reason: string): Promise<void> {
-    clearTimeout(this.failureTimer);
+    this.workerFaults.stop();
     this.ports.health.set(false);
     this.fail(new ProtocolError('the aggregation server was closed'));
     const farewells = [...this.sessions].map(async (session) => {
@@ -234,7 +240,7 @@ export class AggregationServer {
 
   private events(peer: string): SessionEvents {
     return {
-      objection: (name) => this.asideObjection(name),
+      objection: (name) => this.workerFaults.objection(name),
       joined: (session) => {
         this.ports.listener.admitted(peer);
         this.joined.add(session);
@@ -244,20 +250,20 @@ export class AggregationServer {
       wants: (session, header) => {
         const objection =
           this.dispatch === undefined ? this.late(header.runId) : this.dispatch.objection(session, header);
-        return objection === undefined || this.reject(session, objection);
+        if (objection !== undefined) this.workerFaults.rejected(session, objection);
+        return objection === undefined;
       },
       delivered: (session, header, sum) => {
         const objection =
           this.dispatch === undefined ? this.late(header.runId) : this.dispatch.accept(session, header, sum);
-        if (objection === undefined) this.conduct.delivered(session.name);
-        else this.reject(session, objection);
+        if (objection === undefined) this.workerFaults.delivered(session);
+        else this.workerFaults.rejected(session, objection);
       },
-      failed: (session, message) => this.workerFailed(session, message),
-      broke: (session, error) => {
-        this.faults.add(error instanceof RejectedMessage ? error.reason : 'malformed');
-        this.blame(session, error.message);
-        this.notice(`worker '${session.name}' was refused: ${error.message}`);
+      failed: (session, message) => {
+        this.joined.delete(session);
+        this.workerFaults.failed(session, message);
       },
+      broke: (session, error) => this.workerFaults.broke(session, error),
       unable: (error) => this.fail(error),
       gone: (session) => this.lost(session),
     };
@@ -265,12 +271,6 @@ export class AggregationServer {
 
   private late(runId: string): Rejection {
     return runId === this.options.runId ? 'wrongRound' : 'wrongRun';
-  }
-
-  private reject(session: WorkerSession, why: Rejection): false {
-    this.faults.add(why);
-    this.log(`a result of worker '${session.name}' was rejected (${why})`);
-    return false;
   }
 
   /** The session waits for a lease from now on, perhaps not for long. */
@@ -291,39 +291,8 @@ export class AggregationServer {
     if (this.joined.delete(session)) this.log(`worker '${session.name}' left`);
     this.sessions.delete(session);
     this.waiting.delete(session);
-    if (this.dispatch?.holds(session)) this.blame(session, `worker '${session.name}' was lost`);
-    if (this.dispatch?.release(session, this.blamed.get(session) ?? '')) this.serve();
-  }
-
-  /** Holds a fault against the worker, once per stream; many in a row set it aside. */
-  private blame(session: WorkerSession, reason: string): void {
-    if (this.blamed.has(session) || this.closed !== undefined) return;
-    this.blamed.set(session, reason);
-    if (!this.conduct.fault(session.name, performance.now())) return;
-    this.faults.add('workerSetAside');
-    this.notice(`worker '${session.name}' failed again and again and is set aside; last: ${reason}`);
-  }
-
-  private asideObjection(name: string): RejectedMessage | undefined {
-    const seconds = this.conduct.secondsAside(name, performance.now());
-    if (seconds === 0) return undefined;
-    const message = `worker '${name}' failed again and again and is set aside for another ${seconds} s; see the server's log for why`;
-    return new RejectedMessage('setAside', message);
-  }
-
-  /** One worker's failure is its own; when no other worker comes forward within the grace time, it is the run's. */
-  private workerFailed(session: WorkerSession, message: string): void {
-    this.joined.delete(session);
-    this.faults.add('workerFailed');
-    this.blame(session, `worker '${session.name}' failed: ${message}`);
-    this.log(`worker '${session.name}' failed: ${message}`);
-    if (this.failureTimer !== undefined || this.closed !== undefined) return;
-    const { failureGraceSeconds = 5 } = this.options;
-    this.failureTimer = setTimeout(() => {
-      this.failureTimer = undefined;
-      if (this.joined.size > 0) return;
-      this.fail(new ProtocolError(`every worker failed; the first ('${session.name}') reported: ${message}`));
-    }, failureGraceSeconds * 1000);
+    if (this.dispatch?.holds(session)) this.workerFaults.lostLease(session);
+    if (this.dispatch?.release(session, this.workerFaults.reason(session))) this.serve();
   }
 
   private notice(line: string): void {
