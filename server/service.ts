@@ -8,13 +8,13 @@ import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, type Rejection } from './faults.ts';
 import { type Greeting, greetingOf } from './greeting.ts';
 import { RoundDispatch } from './round-dispatch.ts';
+import { watchRound } from './round-watch.ts';
 import type { AggregationOptions } from './service-options.ts';
 import { openPorts, type ServicePorts } from './service-ports.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import type { WireTally } from './wire-tally.ts';
 import { WorkerFaults } from './worker-faults.ts';
 import { type SessionEvents, WorkerSession, type WorkerStream } from './worker-session.ts';
-import { WorkerWait } from './worker-wait.ts';
 
 /**
  * The server's side of the wire: workers come and go, and each round's shards are given to whoever asks. It holds the
@@ -125,7 +125,7 @@ export class AggregationServer {
   ): Promise<void> {
     this.check(parameters, shards);
     const { runId, leaseTimeoutSeconds = 600, silenceSeconds = 60, maxAttempts = 10 } = this.options;
-    const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = this.options;
+    const { waitForWorkersSeconds = Number.POSITIVE_INFINITY } = this.options;
     const dispatch = new RoundDispatch({
       runId,
       round,
@@ -144,23 +144,18 @@ export class AggregationServer {
       onUnserved: (session) => this.offer(session),
     });
     this.dispatch = dispatch;
-    const period = Math.max(10, Math.min(250 * leaseTimeoutSeconds, 250 * silenceSeconds, 250 * waitSeconds, 5000));
-    const wait = new WorkerWait(waitSeconds, (line) => this.notice(line));
-    let last = performance.now();
-    const sweeper = setInterval(() => {
-      const now = performance.now();
-      // After a pause of this process itself, what workers said meanwhile is still to be read.
-      const listened = now - last < 2 * period + 100;
-      last = now;
-      this.sweep(dispatch, now, listened);
-      const hopeless = wait.check(now, this.workerCount());
-      if (hopeless !== undefined) this.fail(hopeless);
-    }, period);
+    const limits = { leaseTimeoutSeconds, silenceSeconds, waitForWorkersSeconds };
+    const endWatch = watchRound(dispatch, limits, {
+      workers: () => this.workerCount(),
+      serve: () => this.serve(),
+      hopeless: (error) => this.fail(error),
+      notice: (line) => this.notice(line),
+    });
     try {
       this.serve();
       await dispatch.finished;
     } finally {
-      clearInterval(sweeper);
+      endWatch();
       this.dispatch = undefined;
     }
   }
@@ -224,13 +219,6 @@ export class AggregationServer {
         `federation.shardSize: a shard of ${largest} clients does not fit one lease; set it to ${MAX_CLIENTS_PER_LEASE} or less`,
       );
     }
-  }
-
-  private sweep(dispatch: RoundDispatch, now: number, listened: boolean): void {
-    const expired = dispatch.sweep(now, this.workerCount());
-    const silent =
-      listened && dispatch.suspect(({ heard }) => now - heard > 1000 * (this.options.silenceSeconds ?? 60));
-    if (expired || silent) this.serve();
   }
 
   private admit(session: WorkerSession): void {
