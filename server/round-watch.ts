@@ -1,16 +1,10 @@
 import type { ProtocolError } from '../errors.ts';
 import type { RoundDispatch } from './round-dispatch.ts';
+import type { AggregationOptions } from './service-options.ts';
 import { WorkerWait } from './worker-wait.ts';
 
 /** After which seconds something is done about a round. */
-export interface RoundLimits {
-  /** A shard without a result is given to another worker. */
-  readonly leaseTimeoutSeconds: number;
-  /** The same for a worker that is not heard of. */
-  readonly silenceSeconds: number;
-  /** A round without any worker ends with an error. Infinite: never. */
-  readonly waitForWorkersSeconds: number;
-}
+export type RoundLimits = Pick<AggregationOptions, 'leaseTimeoutSeconds' | 'silenceSeconds' | 'waitForWorkersSeconds'>;
 
 /** What the watch asks, and whom it tells. */
 export interface RoundWatcher {
@@ -30,9 +24,11 @@ export interface RoundWatcher {
  */
 export function watchRound(
   dispatch: Pick<RoundDispatch, 'sweep' | 'suspect'>,
-  { leaseTimeoutSeconds, silenceSeconds, waitForWorkersSeconds: waitSeconds }: RoundLimits,
+  options: RoundLimits,
   { workers, serve, hopeless, notice }: RoundWatcher,
 ): () => void {
+  const { leaseTimeoutSeconds = 600, silenceSeconds = 60 } = options;
+  const { waitForWorkersSeconds: waitSeconds = Number.POSITIVE_INFINITY } = options;
   const period = Math.max(10, Math.min(250 * leaseTimeoutSeconds, 250 * silenceSeconds, 250 * waitSeconds, 5000));
   const wait = new WorkerWait(waitSeconds, notice);
   let last = performance.now();

@@ -1,14 +1,12 @@
-import { bytesOfParameters } from '../client/parameter-transport.ts';
 import type { RoundSettings } from '../client/round-settings.ts';
-import { ConfigError, ModelError, ProtocolError } from '../errors.ts';
+import { ProtocolError } from '../errors.ts';
 import { ParameterLayout } from '../params/layout.ts';
-import { splitPayload } from '../proto/chunks.ts';
-import { MAX_CLIENTS_PER_LEASE } from '../proto/client-ids.ts';
 import { Admission } from './admission.ts';
 import { FaultCounts, type FaultRecord, type Rejection } from './faults.ts';
 import { type Greeting, greetingOf } from './greeting.ts';
 import { RoundDispatch } from './round-dispatch.ts';
 import { watchRound } from './round-watch.ts';
+import { roundWork } from './round-work.ts';
 import type { AggregationOptions } from './service-options.ts';
 import { openPorts, type ServicePorts } from './service-ports.ts';
 import type { DeliveredShard } from './shard-result.ts';
@@ -123,29 +121,16 @@ export class AggregationServer {
     onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
   ): Promise<void> {
-    this.check(parameters, shards);
-    const { runId, leaseTimeoutSeconds = 600, silenceSeconds = 60, maxAttempts = 10 } = this.options;
-    const { waitForWorkersSeconds = Number.POSITIVE_INFINITY } = this.options;
-    const dispatch = new RoundDispatch({
-      runId,
-      round,
-      parameters: splitPayload(bytesOfParameters(parameters, this.options.task.transport ?? 'float32')),
-      shards,
-      settingsJson: settings === undefined ? '' : JSON.stringify(settings),
-      layers: this.layout.layers.length,
-      leaseTimeoutSeconds,
-      maxAttempts,
-      // With a seed a shard trained again sends the same noise; else a second noisy message tells more than one.
-      once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
-      silent: settings?.noise?.local === true,
-      onResult,
-      faults: this.faults,
-      tally: this.tally,
-      onUnserved: (session) => this.offer(session),
-    });
+    this.requireIdle();
+    const dispatch = new RoundDispatch(
+      roundWork({ round, parameters, shards, settings, onResult }, this.options, this.layout, {
+        faults: this.faults,
+        tally: this.tally,
+        onUnserved: (session) => this.offer(session),
+      }),
+    );
     this.dispatch = dispatch;
-    const limits = { leaseTimeoutSeconds, silenceSeconds, waitForWorkersSeconds };
-    const endWatch = watchRound(dispatch, limits, {
+    const endWatch = watchRound(dispatch, this.options, {
       workers: () => this.workerCount(),
       serve: () => this.serve(),
       hopeless: (error) => this.fail(error),
@@ -206,19 +191,10 @@ export class AggregationServer {
     this.ports.listener.destroy();
   }
 
-  private check(parameters: Float32Array, shards: readonly (readonly number[])[]): void {
+  private requireIdle(): void {
     if (this.fatal !== undefined) throw this.fatal;
     if (this.dispatch !== undefined)
       throw new ProtocolError('a round is still under way; rounds run one after another');
-    if (parameters.length !== this.layout.size) {
-      throw new ModelError(`${parameters.length} parameters were given for a layout of ${this.layout.size}`);
-    }
-    const largest = shards.reduce((size, shard) => Math.max(size, shard.length), 0);
-    if (largest > MAX_CLIENTS_PER_LEASE) {
-      throw new ConfigError(
-        `federation.shardSize: a shard of ${largest} clients does not fit one lease; set it to ${MAX_CLIENTS_PER_LEASE} or less`,
-      );
-    }
   }
 
   private admit(session: WorkerSession): void {
