@@ -11,7 +11,7 @@ import type { RoundRecord } from '../server/records.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
 import { RunDirectory } from '../server/run-directory.ts';
-import type { Prepared } from './launch.ts';
+import type { Prepared } from './prepare.ts';
 
 /** What a replay starts from, and what it is compared with. */
 export interface ReplayRequest {
