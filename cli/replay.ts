@@ -55,7 +55,7 @@ async function runAgain(request: ReplayRequest, parent: string): Promise<RoundRe
     server: new InProcessServer(await openTask(run.task, run.training)),
     initialParameters: run.layout.allocate(),
     layout: run.layout,
-    evaluator: await Evaluator.create(run.forward, run.dataset.task),
+    evaluator: await Evaluator.create(run.forward, run.dataset.task, run.binding),
     dataset: run.dataset,
     progress: {
       onRound: (record) => {
