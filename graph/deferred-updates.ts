@@ -31,10 +31,12 @@ export function deferUpdates(
   visits: ClientVisits,
 ): Map<string, CarriedLayer> {
   const deferred = new Map<string, CarriedLayer>();
+  let view = viewOf(b, []);
   for (const step of steps) {
-    const view = viewOf(b, []);
     const found = denseLayer(step, steps, visits, view);
-    if (found) b.within(step.layer, () => defer(outer, b, found, visits, deferred));
+    if (!found) continue;
+    b.within(step.layer, () => defer(outer, b, found, visits, deferred));
+    view = viewOf(b, []);
   }
   return deferred;
 }

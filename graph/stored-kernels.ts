@@ -1,7 +1,7 @@
 import type { GraphBuilder } from './builder.ts';
 import { int, ints, intsAttribute, type Node } from './ir.ts';
 import { type CarriedLayer, type LayerStep, updateOf } from './loop-state.ts';
-import { replacing, viewOf } from './rewrites/rewrite.ts';
+import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
 
 /**
  * The gradient of a convolution's kernel comes as one matrix per kernel position, and to bring it to the kernel's own order,
@@ -14,15 +14,17 @@ export function storeKernels(
   steps: readonly LayerStep[],
 ): Map<string, CarriedLayer> {
   const stored = new Map<string, CarriedLayer>();
+  let view = viewOf(b, []);
   for (const step of steps) {
-    const layer = b.within(step.layer, () => store(outer, b, step));
-    if (layer) stored.set(step.layer, layer);
+    const layer = b.within(step.layer, () => store(outer, b, step, view));
+    if (!layer) continue;
+    stored.set(step.layer, layer);
+    view = viewOf(b, []);
   }
   return stored;
 }
 
-function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep): CarriedLayer | undefined {
-  const view = viewOf(b, []);
+function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, view: GraphView): CarriedLayer | undefined {
   const { layer, weight, initial } = step;
   const update = updateOf(step, view);
   const { gradient, rate, totals } = update ?? {};
