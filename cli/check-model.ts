@@ -22,6 +22,8 @@ export interface ModelCheck extends ModelInspection {
   readonly lora: string | null;
   /** Trained tensors that look like masks, tables or statistics. */
   readonly likelyBuffers: AdaptedModel['likelyBuffers'];
+  /** What else should be known of what is trained. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -29,8 +31,8 @@ export interface ModelCheck extends ModelInspection {
  * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
 export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
-  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
-  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm, lora };
+  const { model, frozen, likelyBuffers, notes, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, notes, batchNorm, lora };
   try {
     const estimate = estimateStep(model, assumed);
     return { ...inspection, trainable: true, reason: null, assumed, estimate };
@@ -51,6 +53,7 @@ export function checkText(check: ModelCheck): string {
     ...estimateLines(check),
     ...(check.batchNorm ? [`batch norm  ${check.batchNorm.words}`] : []),
     ...(check.lora ? [`adapters    ${check.lora}`] : []),
+    ...check.notes.map((note) => `note        ${note}`),
     ...check.likelyBuffers.map((buffer) => `buffer?     ${bufferHint(buffer)}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'fits' : `does not fit: ${why}`}`,
