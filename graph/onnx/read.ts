@@ -48,8 +48,15 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   const graph = decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder);
   requireProduced(graph, source);
   const initializers = (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? '');
-  return { graph, opset: Number(opset?.version ?? 1), weights: weightNames(graph, initializers) };
+  return {
+    graph,
+    opset: Number(opset?.version ?? 1),
+    weights: weightNames(graph, initializers, namesParameters(proto)),
+  };
 }
+
+/** Whether the file's exporter calls parameters what the program called them; dpfl writes files of weights alone. */
+const namesParameters = ({ producerName }: ModelProto): boolean => /^(pytorch|dpfl)$/i.test(producerName ?? '');
 
 /** @throws ModelError when the graph gives a value that it does not have */
 function requireProduced({ inputs, outputs, nodes, constants }: Graph, source: string): void {
