@@ -9,6 +9,7 @@ import type { BatchNormHandling } from './group-norm.ts';
 import { LayerNames } from './layer-names.ts';
 import { type LikelyBuffer, likelyBuffers } from './likely-buffers.ts';
 import { selectWeights } from './select-weights.ts';
+import { tiedNote, tiedWeights } from './tied-weights.ts';
 import { withLora } from './with-lora.ts';
 
 /** What is done to a model before it is trained. */
@@ -66,7 +67,7 @@ export function adaptModel(
     batchNorm: choice,
     lora: adapters?.words,
     likelyBuffers: likelyBuffers(model),
-    notes: notesOn(model, train.include || lora ? [] : folded),
+    notes: lora ? [] : notesOn(whole, model.weights, train.include ? [] : folded),
     // All weights stay initializers, whether they were trained or not.
     finish: (layout, parameters) => withoutDropout(finish(layout, parameters)),
   };
@@ -75,11 +76,13 @@ export function adaptModel(
 /** What a user should know of a model as it is trained by default. */
 export function modelNotes(model: Model): string[] {
   const folded = foldedValues(model);
-  return notesOn({ ...model, weights: model.weights.filter((name) => !folded.includes(name)) }, folded);
+  const trained = model.weights.filter((name) => !folded.includes(name));
+  return notesOn(model, trained, folded);
 }
 
-function notesOn(_model: Model, folded: readonly string[]): string[] {
-  return folded.length > 0 ? [foldedNote(folded)] : [];
+function notesOn(whole: Model, trained: readonly string[], folded: readonly string[]): string[] {
+  const tied = tiedWeights(whole).filter(({ name, copy }) => trained.includes(name) || trained.includes(copy));
+  return [...(folded.length > 0 ? [foldedNote(folded)] : []), ...tied.map(tiedNote)];
 }
 
 function parameterCount({ graph }: Model, names: readonly string[]): number {
