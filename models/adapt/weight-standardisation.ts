@@ -12,8 +12,12 @@ export function standardiseWeights(model: Model): Model {
   const standardising = new Set(normalisingWeights(graph).filter((node) => inTrainingMode(node)));
   if (standardising.size === 0) return model;
   const idle = new Set([...standardising].flatMap((node) => idleInputs(node, graph)));
-  const nodes = graph.nodes.map((node) => (standardising.has(node) ? overOneExample(node, graph) : node));
-  return { ...model, graph: { ...graph, nodes }, weights: weights.filter((name) => !idle.has(name)) };
+  const replaced = graph.nodes.map((node) => (standardising.has(node) ? overOneExample(node, graph) : node));
+  // What was read for the running statistics alone, such as a transposed copy of the weights, goes with them.
+  const { nodes, read } = alive(replaced, graph);
+  const before = new Set(graph.nodes.flatMap(({ inputs }) => inputs));
+  const left = (name: string) => !idle.has(name) && (read.has(name) || !before.has(name));
+  return { ...model, graph: { ...graph, nodes }, weights: weights.filter(left) };
 }
 
 /** The BatchNormalization nodes that read nothing of the model's inputs. */
@@ -27,6 +31,17 @@ export function normalisingWeights({ inputs, nodes }: Graph): Node[] {
 /** Whether a node computes its statistics from the batch. */
 export function inTrainingMode(node: Node): boolean {
   return intAttribute(node, 'training_mode', 0) === 1 || node.outputs.length > 1;
+}
+
+/** The nodes that an output depends on, and the values that they read. */
+function alive(nodes: readonly Node[], { outputs }: Graph): { nodes: Node[]; read: ReadonlySet<string> } {
+  const read = new Set(outputs.map(({ name }) => name));
+  const kept = nodes.toReversed().filter((node) => {
+    const needed = node.outputs.some((name) => read.has(name));
+    if (needed) for (const name of node.inputs) read.add(name);
+    return needed;
+  });
+  return { nodes: kept.reverse(), read };
 }
 
 /** Ones and zeros that the exporter made up for a scale and a shift which the program does not have. */

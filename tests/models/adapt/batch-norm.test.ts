@@ -239,6 +239,7 @@ function standardising(shape: readonly number[]): Model {
     outputs: [{ name: 'y', dtype: 'float32', shape: ['batch', 4] }],
     nodes: [
       node('Reshape', ['conv.weight', 'laid_out'], ['one']),
+      node('Sqrt', ['onnx::Sqrt_3'], ['idle']),
       node(
         'BatchNormalization',
         ['one', 'onnx::BN_1', 'onnx::BN_2', 'onnx::BN_2', 'onnx::BN_1'],
@@ -255,12 +256,13 @@ function standardising(shape: readonly number[]): Model {
     constants: new Map([
       ['conv.weight', float32Tensor([4, 3], draws('kernel', 12))],
       ['onnx::BN_1', ones],
+      ['onnx::Sqrt_3', ones],
       ['onnx::BN_2', zeros],
       ['laid_out', int64Tensor([3], shape)],
       ['flat', int64Tensor([2], [4, 3])],
     ]),
   };
-  return { graph, opset: 17, weights: ['conv.weight', 'onnx::BN_1', 'onnx::BN_2'] };
+  return { graph, opset: 17, weights: ['conv.weight', 'onnx::BN_1', 'onnx::BN_2', 'onnx::Sqrt_3'] };
 }
 
 describe('weight standardisation by a BatchNormalization over kernels', () => {
