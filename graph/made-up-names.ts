@@ -11,7 +11,7 @@ const operators = [
   'true_divide type_as unbind unfold unsqueeze view where zeros zeros_like',
 ].flatMap((line) => line.split(' '));
 
-const computed = new RegExp(`^(_?val_\\d+|(${operators.join('|')})(_default)?(_\\d+)?)$`);
+const computed = new RegExp(`^(_?val_\\d+|tmp(_\\d+)?|\\w+_cast(_\\d+)?|(${operators.join('|')})(_default)?(_\\d+)?)$`);
 
 /** Tensors written in a model's code as literals. */
 const literal = /(^|\.)_?(c_)?(lifted_tensor|_?tensor_constant|lift_fresh_copy)_?\d*$/;

@@ -26,15 +26,22 @@ const largestScalar = 1e4;
  * The tensors to train: float32 initializers that are not settings, statistics or masks of −∞. Tables written as Constant nodes are not
  * weights, unless the file has no initializers at all. Single elements are weights (the bias of one output) unless the exporter made
  * up their name, as it does for folded numbers.
- * @param scalars whether tensors without axes are parameters where their names are module paths (a learned temperature), as in files of
- * exporters that keep the names of parameters and make those of numbers up; elsewhere they are numbers that a formula needs
+ * @param keepsNames whether the exporter keeps the names of parameters and makes those of numbers up, so that tensors without axes can be
+ * parameters (a learned temperature); elsewhere they are numbers that a formula needs
  */
-export function weightNames(graph: Graph, initializers: readonly string[], scalars = false): string[] {
+export function weightNames(graph: Graph, initializers: readonly string[], keepsNames = false): string[] {
   const set = new Set(
     graph.nodes.flatMap(({ op, inputs }) => (settings[op] ?? []).map((position) => inputs[position])),
   );
+  // PyTorch's newer exporter calls nodes `node_add_3`, and numbers of its formulas `alpha` or `value_cast`: only a path with dots is sure.
+  const namesNumbers = graph.nodes.some(({ name }) => name.startsWith('node_'));
   const isScalarWeight = (name: string, value: number) =>
-    scalars && path.test(name) && !isMadeUp(name) && !isComputed(name) && Math.abs(value) < largestScalar;
+    keepsNames &&
+    path.test(name) &&
+    (name.includes('.') || !namesNumbers) &&
+    !isMadeUp(name) &&
+    !isComputed(name) &&
+    Math.abs(value) < largestScalar;
   const isWeight = (name: string) => {
     const tensor = graph.constants.get(name)!;
     if (tensor.dtype !== 'float32' || set.has(name)) return false;

@@ -10,6 +10,7 @@ import { LayerNames } from './layer-names.ts';
 import { type LikelyBuffer, likelyBuffers } from './likely-buffers.ts';
 import { selectWeights } from './select-weights.ts';
 import { tiedNote, tiedWeights } from './tied-weights.ts';
+import { scalarNote, untrainedScalars } from './untrained-scalars.ts';
 import { withLora } from './with-lora.ts';
 
 /** What is done to a model before it is trained. */
@@ -82,7 +83,12 @@ export function modelNotes(model: Model): string[] {
 
 function notesOn(whole: Model, trained: readonly string[], folded: readonly string[]): string[] {
   const tied = tiedWeights(whole).filter(({ name, copy }) => trained.includes(name) || trained.includes(copy));
-  return [...(folded.length > 0 ? [foldedNote(folded)] : []), ...tied.map(tiedNote)];
+  const scalars = untrainedScalars(whole);
+  return [
+    ...(folded.length > 0 ? [foldedNote(folded)] : []),
+    ...(scalars.length > 0 ? [scalarNote(scalars)] : []),
+    ...tied.map(tiedNote),
+  ];
 }
 
 function parameterCount({ graph }: Model, names: readonly string[]): number {

@@ -52,6 +52,8 @@ test('scalars are weights where the exporter keeps the names of parameters', () 
   const graph = { name: 'g', inputs: [], outputs: [], nodes: [], constants: new Map(Object.entries(all)) };
   expect(weightNames(graph, Object.keys(all), true)).toEqual(['w', 'logit_scale', 'blocks.0.alpha']);
   expect(weightNames(graph, Object.keys(all))).toEqual(['w']);
+  const newer = { ...graph, nodes: [{ ...node('Add', ['w', 'w']), name: 'node_add' }] };
+  expect(weightNames(newer, Object.keys(all), true)).toEqual(['w', 'blocks.0.alpha']);
 });
 
 test('masks of −∞ or of the least float32 are not weights', () => {

@@ -42,3 +42,14 @@ test('they are not trained, which is said, unless train.include names them', () 
   const all = adaptModel(model, { train: trainConfig.parse({ include: ['*'] }) });
   expect({ trained: all.model.weights, notes: all.notes }).toEqual({ trained: ['a.weight', 'val_2'], notes: [] });
 });
+
+test('scalars that may be parameters, and are not trained, are said', () => {
+  const model = withWeights(['a.weight']);
+  const numbers = ['logit_scale', 'value_cast', 'alpha', '/a/Constant_output_0', 'val_3'];
+  const constants = new Map([
+    ...model.graph.constants,
+    ...numbers.map((name) => [name, float32Tensor([], [2])] as const),
+  ]);
+  const { notes } = adaptModel({ ...model, graph: { ...model.graph, constants } });
+  expect(notes).toEqual([expect.stringMatching(/not trained: 'logit_scale'; /)]);
+});
