@@ -6,8 +6,7 @@ import { findProblems } from '../graph/import.ts';
 import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { decompositionOf, gradientRule } from '../graph/operators/registry.ts';
-import { modelNotes } from '../models/adapt/adapt.ts';
-import { settleBatchNorm } from '../models/adapt/batch-norm.ts';
+import { adaptModel } from '../models/adapt/adapt.ts';
 import { formatCount } from '../report/format.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
@@ -36,8 +35,8 @@ export interface ModelInspection {
  * @throws ModelError when the file cannot be read
  */
 export function inspectModelFile(file: string): ModelInspection & { readonly notes: readonly string[] } {
-  const { model } = settleBatchNorm(readModelFile(file));
-  return { ...inspectModel(model, file), notes: modelNotes(model) };
+  const { model, notes } = adaptModel(readModelFile(file));
+  return { ...inspectModel(model, file), notes };
 }
 
 /** The same for a model that was read already; `file` names it in messages. */

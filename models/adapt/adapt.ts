@@ -74,13 +74,7 @@ export function adaptModel(
   };
 }
 
-/** What a user should know of a model as it is trained by default. */
-export function modelNotes(model: Model): string[] {
-  const folded = foldedValues(model);
-  const trained = model.weights.filter((name) => !folded.includes(name));
-  return notesOn(model, trained, folded);
-}
-
+/** What a user should know of a model as it is trained. */
 function notesOn(whole: Model, trained: readonly string[], folded: readonly string[]): string[] {
   const tied = tiedWeights(whole).filter(({ name, copy }) => trained.includes(name) || trained.includes(copy));
   const scalars = untrainedScalars(whole);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { checkModelFile, checkText } from '../../cli/check-model.ts';
 import { compileModelFile } from '../../cli/compile-model.ts';
+import { inspectionText, inspectModelFile } from '../../cli/inspect-model.ts';
 import { float32Tensor, type Model } from '../../graph/ir.ts';
 import { decodeModel, readModelFile } from '../../graph/onnx/read.ts';
 import { encodeModel } from '../../graph/onnx/write.ts';
@@ -136,5 +137,26 @@ describe('what a check says besides', () => {
   test('a model of tokens is trained on arrays of your own', () => {
     expect(checkText(checked(withTable('batch', 'int64'), 20))).toMatch(/own data .*data\.kind: npy.*'x'.*loss/);
     expect(checked(withTable('batch'), 20).ownData).toBeNull();
+  });
+
+  test('inspect lists what is trained, and says what is not', () => {
+    const model = withTable('batch');
+    const rename = (name: string) => ({ w: 'fc.weight', table: 'val_7' })[name] ?? name;
+    const { nodes, constants } = model.graph;
+    const graph = {
+      ...model.graph,
+      nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename) })),
+      constants: new Map([...constants].map(([name, tensor]) => [rename(name), tensor])),
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'dpfl-check-'));
+    try {
+      const file = join(folder, 'model.onnx');
+      writeFileSync(file, encodeModel({ ...model, graph, weights: model.weights.map(rename) }));
+      const inspection = inspectModelFile(file);
+      expect(inspection.layers.map(({ name }) => name)).toEqual(['fc.weight']);
+      expect(inspectionText(inspection)).toMatch(/\nnote +'val_7' is not trained/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
