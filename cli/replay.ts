@@ -11,7 +11,7 @@ import type { RoundRecord } from '../server/records.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
 import { RunDirectory } from '../server/run-directory.ts';
-import type { Prepared } from './launch.ts';
+import type { Prepared } from './prepare.ts';
 
 /** What a replay starts from, and what it is compared with. */
 export interface ReplayRequest {
@@ -55,7 +55,7 @@ async function runAgain(request: ReplayRequest, parent: string): Promise<RoundRe
     server: new InProcessServer(await openTask(run.task, run.training)),
     initialParameters: run.layout.allocate(),
     layout: run.layout,
-    evaluator: await Evaluator.create(run.forward, run.dataset.task),
+    evaluator: await Evaluator.create(run.forward, run.dataset.task, run.binding),
     dataset: run.dataset,
     progress: {
       onRound: (record) => {

@@ -12,9 +12,9 @@ import { runConfig } from '../server/run-config.ts';
 import { RunDirectory, readLines } from '../server/run-directory.ts';
 import { LOCK_NAME } from '../server/run-lock.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
-import { blockOf, type Prepared, prepare } from './launch.ts';
 import { loadConfig } from './load-config.ts';
 import { requireSameSubject } from './open-run-directory.ts';
+import { blockOf, type Prepared, prepare } from './prepare.ts';
 import { replay } from './replay.ts';
 
 /**

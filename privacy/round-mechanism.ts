@@ -4,10 +4,12 @@ import type { ParameterLayout } from '../params/layout.ts';
 import { type AdaptiveClipping, splitBudget } from './adaptive-clipping.ts';
 import { BandedNoise, bandedSquareRoot } from './banded-noise.ts';
 import type { ClippingSpec } from './clipping.ts';
-import { isCorrelated, onCohort, type ResolvedPrivacy } from './config.ts';
+import { isCorrelated } from './config.ts';
 import { composed, discreteGaussian, gaussian, mechanismStep, type PrivacyEvent } from './events.ts';
 import { IndependentNoise, type NoiseKind, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
+import type { ResolvedPrivacy } from './resolve.ts';
+import { onCohort } from './round-event.ts';
 import { poissonCohortLimit } from './sampling.ts';
 import { TreeNoise } from './tree-noise.ts';
 

@@ -1,13 +1,9 @@
 import type { ExtrapolatedEpsilon } from '../privacy/extrapolation.ts';
 import { sampledCohort } from '../server/run-config.ts';
 import { type AuditSection, auditSection } from './audit.ts';
-import {
-  budgetIsSpent,
-  extrapolations,
-  type NoPrivacySection,
-  type PrivacySection,
-  privacySection,
-} from './privacy.ts';
+import { budgetIsSpent } from './budget-spent.ts';
+import { extrapolations } from './extrapolations.ts';
+import { type NoPrivacySection, type PrivacySection, privacySection } from './privacy.ts';
 import type { RunFiles } from './run-files.ts';
 import { type SimulationSection, simulationSection } from './simulation.ts';
 import {

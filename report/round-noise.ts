@@ -1,4 +1,5 @@
 import type { PrivacyEvent } from '../privacy/events.ts';
+import type { ResolvedPrivacy } from '../privacy/resolve.ts';
 import { treeLevels } from '../privacy/tree-noise.ts';
 
 /** What an entry of the ledger says about the noise of its round. */
@@ -47,4 +48,17 @@ export function sameNoise(
   b: Pick<RoundNoise, 'rate' | 'multiplier'>,
 ): boolean {
   return Math.abs(a.multiplier / b.multiplier - 1) < 1e-12 && a.rate === b.rate;
+}
+
+/** What the ledger should say by the configuration. */
+export function plannedNoise({
+  correlated,
+  noisePlacement,
+  noiseMultiplier,
+  sigmaClient,
+  samplingRate,
+}: ResolvedPrivacy) {
+  if (noisePlacement === 'local') return { multiplier: sigmaClient ?? 0, rate: 1 };
+  if (correlated !== null) return { multiplier: noiseMultiplier ?? 0, rate: 1 };
+  return { multiplier: noiseMultiplier ?? 0, rate: samplingRate };
 }

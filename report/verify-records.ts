@@ -1,6 +1,6 @@
-import { resolvePrivacy } from '../privacy/config.ts';
 import type { LedgerEntry } from '../privacy/ledger.ts';
 import { RdpAccountant } from '../privacy/rdp-accountant.ts';
+import { resolvePrivacy } from '../privacy/resolve.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
 import type { RoundRecord } from '../server/records.ts';
 import { runScale } from '../server/run-config.ts';

@@ -6,7 +6,8 @@ import { ProtocolError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { RoundAggregator } from './aggregation.ts';
-import { type AggregationOptions, AggregationServer } from './service.ts';
+import { AggregationServer } from './service.ts';
+import type { AggregationOptions } from './service-options.ts';
 
 export interface AggregatorOptions {
   /** The aggregator as a worker of the server above it. */

@@ -1,7 +1,8 @@
 import { ConfigError } from '../errors.ts';
 import { calibrateNoiseMultiplier } from '../privacy/calibration.ts';
-import { onCohort, resolvePrivacy } from '../privacy/config.ts';
 import { discreteGaussian, type PrivacyEvent } from '../privacy/events.ts';
+import { resolvePrivacy } from '../privacy/resolve.ts';
+import { onCohort } from '../privacy/round-event.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
 import { type RunConfig, runScale } from './run-config.ts';
 

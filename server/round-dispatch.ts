@@ -1,39 +1,11 @@
 import { PrivacyError, ProtocolError } from '../errors.ts';
-import type { PayloadChunk } from '../proto/chunks.ts';
 import { encodeClientIds } from '../proto/client-ids.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
-import { type FaultCounts, RejectedMessage, type Rejection } from './faults.ts';
+import { RejectedMessage, type Rejection } from './faults.ts';
 import { type Lease, LeaseBook } from './leases.ts';
+import type { RoundWork } from './round-work.ts';
 import { type DeliveredShard, shardResultOf } from './shard-result.ts';
-import type { WireTally } from './wire-tally.ts';
 import type { WorkerSession } from './worker-session.ts';
-
-/** One round's work as the service hands it over. */
-export interface RoundWork {
-  readonly runId: string;
-  /** Central step. */
-  readonly round: number;
-  /** θ(t−1), cut into chunks; views of a buffer that does not change during the round. */
-  readonly parameters: readonly PayloadChunk[];
-  /** Client ids of each shard. */
-  readonly shards: readonly (readonly number[])[];
-  /** What the round changes in the task, as JSON; empty for nothing. */
-  readonly settingsJson: string;
-  /** Layers of the parameter vector. */
-  readonly layers: number;
-  readonly leaseTimeoutSeconds: number;
-  /** How often one shard's training may come to nothing before the round is given up. */
-  readonly maxAttempts: number;
-  /** Whether clients must not be asked twice, whatever became of the first attempt: each answer is a release of its own. */
-  readonly once: boolean;
-  /** Whether clients tell nothing but their noisy message, no loss and no norm. */
-  readonly silent: boolean;
-  readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
-  readonly faults: FaultCounts;
-  readonly tally: WireTally;
-  /** The round ended before this worker's lease was sent: it still waits for one. */
-  readonly onUnserved: (session: WorkerSession) => void;
-}
 
 /** One round in progress: gives shards to workers, and accepts each shard's first result. */
 export class RoundDispatch {

@@ -4,29 +4,18 @@ import type { PayloadChunk } from '../proto/chunks.ts';
 import type { Hello__Output } from '../proto/generated/dpfl/v1/Hello.ts';
 import type { ServerMessage } from '../proto/generated/dpfl/v1/ServerMessage.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
-import type { Welcome } from '../proto/generated/dpfl/v1/Welcome.ts';
 import type { WorkerMessage__Output } from '../proto/generated/dpfl/v1/WorkerMessage.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { StreamWriter } from '../proto/stream-writer.ts';
 import { RejectedMessage } from './faults.ts';
+import type { Greeting } from './greeting.ts';
 import { SpooledSum } from './spooled-sum.ts';
-import { SumReceiver, type SumStorage } from './sum-receiver.ts';
-import type { WireTally } from './wire-tally.ts';
+import { SumReceiver } from './sum-receiver.ts';
 
 export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
 
 /** Enough to tell workers apart in messages. */
 const MAX_NAME_CHARACTERS = 200;
-
-/** What every worker is sent first, and the size of what it sends back. */
-export interface Greeting {
-  readonly welcome: Welcome;
-  readonly model: readonly PayloadChunk[];
-  /** Bytes of a shard's sum: 8 per parameter. */
-  readonly sumBytes: number;
-  readonly sums?: SumStorage | undefined;
-  readonly tally: WireTally;
-}
 
 /** What a session tells the service. Calls come in the order of the worker's messages. */
 export interface SessionEvents {

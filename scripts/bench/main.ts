@@ -1,5 +1,6 @@
 import { benchAccountant } from './accountant.ts';
 import { benchAdapted } from './adapted.ts';
+import { benchClipping } from './clipping.ts';
 import { benchCompile } from './compile.ts';
 import { benchMemory } from './memory.ts';
 import { benchNoise } from './noise.ts';
@@ -16,6 +17,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   memory: benchMemory,
   accountant: benchAccountant,
   noise: benchNoise,
+  clipping: benchClipping,
   adapted: benchAdapted,
   compile: benchCompile,
   paper: benchPaper,

@@ -4,7 +4,7 @@ import { parseRunConfig, type RunConfig } from '../../server/run-config.ts';
 export interface Protocol {
   readonly title: string;
   readonly config: RunConfig;
-  /** Timed rounds, after one that is not. */
+  /** Timed rounds, between a first and a last that are not. */
   readonly rounds: number;
   /** Most that a client may cost, everything included, in units of its bare PyTorch steps. */
   readonly costTarget?: number;
@@ -26,8 +26,8 @@ export function cifar10Protocol(): Protocol {
   const [channels, hidden, imageShape] = [[32, 64], 128, [3, 32, 32]];
   return {
     title: 'CIFAR-10 protocol: simple_cnn, cohort 50',
-    config: configOf('cifar10', { kind: 'cnn', channels, hidden }, imageShape, 1000, 50, 3),
-    rounds: 3,
+    config: configOf('cifar10', { kind: 'cnn', channels, hidden }, imageShape, 1000, 50, 10),
+    rounds: 10,
     costTarget: 0.85,
     overheadTarget: 0.1,
     pytorchClients: 3,
@@ -83,11 +83,12 @@ function configOf(
     model,
     data: { kind: 'synthetic-images', population, imageShape, samplesPerUser: 50, evaluationSamples: 10 },
     local: { epochs: 1, batchSize: 10, learningRate: 0.1, maxGradientNorm: null },
-    federation: { rounds: rounds + 1, expectedCohort, workers: 1 },
+    federation: { rounds: rounds + 2, expectedCohort, workers: 1 },
     optimizer: { kind: 'sgd', learningRate: 1 },
     privacy: { clipping: { mode: 'global', bound: 0.4 }, noise: { multiplier: 1 }, delta: 1e-8 },
-    evaluation: { every: 1 },
-    checkpoint: { every: 1 },
+    // As runs do, but at least once in the rounds that are timed.
+    evaluation: { every: Math.min(10, rounds) },
+    checkpoint: { every: Math.min(10, rounds) },
   };
   return parseRunConfig(config, name);
 }

@@ -21,13 +21,15 @@ import { children, processorSeconds } from './processor-time.ts';
 import { cifar10Protocol, mlpProtocol, type Protocol, skewedProtocol } from './protocols.ts';
 import { PyTorch } from './pytorch.ts';
 
-/** One timed round: its record, seconds without evaluation on the clock and of processor time, the same of a PyTorch client after it on average. */
+/** One timed round: its record, seconds on the clock and of processor time, the same of a PyTorch client after it on average. */
 interface TimedRound {
   readonly record: RoundRecord;
   readonly wall: number;
   /** Of server and workers; undefined where it cannot be read. */
   readonly processor: number | undefined;
   readonly pytorch: { readonly wall: number; readonly processor: number } | undefined;
+  /** Seconds of PyTorch's turn before it, which its record counts as training, and workers as idle. */
+  readonly pause: number;
 }
 
 const protocols = (): Protocol[] => [
@@ -58,25 +60,26 @@ export async function benchRound(names: readonly string[]): Promise<void> {
   }
 }
 
-/** The fastest round in words: where its time went, what a client costs. */
+/** The rounds in words: where their time went, what a client costs. */
 function describe({ title, costTarget, overheadTarget, busyTarget }: Protocol, rounds: readonly TimedRound[]): string {
   const cores = ({ record }: TimedRound) => record.seconds.workers?.count ?? 1;
   const cost = (round: TimedRound) => (cores(round) * round.wall) / round.record.cohort;
-  const fastest = rounds.reduce((best, round) => (cost(round) < cost(best) ? round : best));
-  const parts = split(fastest);
-  const [busy, idle] = (['busy', 'idle'] as const).map((part) =>
-    rounds.reduce((sum, { record }) => sum + (record.seconds.workers?.[part] ?? 0), 0),
-  );
-  const overhead = 1 - parts['local training'] / fastest.wall;
-  const share = (seconds: number) => `${((100 * seconds) / fastest.wall).toFixed(1)} %`;
+  const splits = rounds.map(split);
+  const total = (part: string) => splits.reduce((sum, parts) => sum + parts[part]!, 0);
+  const wall = rounds.reduce((sum, round) => sum + round.wall, 0);
+  const busy = rounds.reduce((sum, { record }) => sum + (record.seconds.workers?.busy ?? 0), 0);
+  const present = rounds.reduce((sum, round) => {
+    const { busy = 0, idle = 0 } = round.record.seconds.workers ?? {};
+    return sum + busy + idle - cores(round) * round.pause;
+  }, 0);
+  const least = Math.min(...rounds.map(cost));
+  const share = (part: string) => `${part} ${((100 * total(part)) / wall).toFixed(1)} %`;
   const lines = [
-    title,
-    `  ${(1 / cost(fastest)).toFixed(1)} clients per second and core; ${(1000 * cost(fastest)).toFixed(3)} ms per client, everything included`,
-    `  ${Object.entries(parts)
-      .map(([part, seconds]) => `${part} ${share(seconds)}`)
-      .join(', ')}`,
-    `  everything but local training: ${overhead.toFixed(3)} of the round${target('at most', overheadTarget)}`,
-    `  workers busy: ${(busy! / (busy! + idle!)).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
+    `${title}; ${rounds.length} rounds`,
+    `  ${(1 / least).toFixed(1)} clients per second and core; ${(1000 * least).toFixed(3)} ms per client, everything included, in the fastest round`,
+    `  ${Object.keys(splits[0]!).map(share).join(', ')}`,
+    `  everything but local training: ${(1 - total('local training') / wall).toFixed(3)} of all rounds${target('at most', overheadTarget)}`,
+    `  workers busy: ${(busy / present).toFixed(3)} of the time of all rounds${target('at least', busyTarget)}`,
   ];
   const ratios = (figure: (round: TimedRound) => number | undefined) =>
     rounds.map((round) => figure(round) ?? Number.NaN).filter(Number.isFinite);
@@ -112,8 +115,9 @@ function target(bound: string, value: number | undefined): string {
 }
 
 /** Wall-clock seconds of a round by what they went to, workers' time divided by their number; they add up to the round. */
-function split({ record, wall }: TimedRound): Record<string, number> {
-  const { training, sampling = 0, summing = 0, noise = 0, optimizer = 0, workers } = record.seconds;
+function split({ record, wall, pause }: TimedRound): Record<string, number> {
+  const training = record.seconds.training - pause;
+  const { sampling = 0, summing = 0, noise = 0, optimizer = 0, workers } = record.seconds;
   const { count = 1, busy = 0, data = 0, localTraining = 0, clipping = 0 } = workers ?? {};
   return {
     'local training': localTraining / count,
@@ -125,7 +129,7 @@ function split({ record, wall }: TimedRound): Record<string, number> {
     summing,
     noise,
     optimizer,
-    'ledger, record, checkpoint': wall - training - noise - optimizer,
+    'epsilon, ledger, record, checkpoint': wall - training - noise - optimizer,
   };
 }
 
@@ -135,27 +139,25 @@ async function timeRounds(
 ): Promise<TimedRound[]> {
   await torch?.prepare(pytorch);
   const rounds: TimedRound[] = [];
-  let turn: Omit<TimedRound, 'record'> = { wall: 0, processor: undefined, pytorch: undefined };
   const others = children();
   const used = () => processorSeconds(children().filter((id) => !others.includes(id)));
-  let since = { clock: performance.now(), processor: used() };
-  // Evaluation is the one pause between rounds: PyTorch takes its turn there.
-  const evaluator = {
-    async evaluate() {
-      const wall = (performance.now() - since.clock) / 1000;
-      const processor = (used() ?? Number.NaN) - (since.processor ?? Number.NaN);
-      const times: { wall: number; processor: number }[] = [];
-      for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.train());
-      const average = (key: 'wall' | 'processor') => mean(times.map((time) => time[key])) / 1000;
-      const pytorch = times.length > 0 ? { wall: average('wall'), processor: average('processor') } : undefined;
-      turn = { wall, processor, pytorch };
-      since = { clock: performance.now(), processor: used() };
-      return { examples: 1, loss: 0 };
-    },
+  let record: RoundRecord | undefined;
+  let since = { clock: performance.now(), processor: used(), pause: 0 };
+  /** Between two rounds: the time of the one before, and PyTorch's turn. */
+  const turn = async () => {
+    const wall = (performance.now() - since.clock) / 1000;
+    const processor = (used() ?? Number.NaN) - (since.processor ?? Number.NaN);
+    const began = performance.now();
+    const times: { wall: number; processor: number }[] = [];
+    for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.train());
+    const average = (key: 'wall' | 'processor') => mean(times.map((time) => time[key])) / 1000;
+    const pytorch = times.length > 0 ? { wall: average('wall'), processor: average('processor') } : undefined;
+    // In round 1 everything is compiled for the first time.
+    if (record && record.round > 1) rounds.push({ record, wall, processor, pytorch, pause: since.pause });
+    since = { clock: performance.now(), processor: used(), pause: (performance.now() - began) / 1000 };
   };
-  await runRounds(config, evaluator, (record) => {
-    // Round 0 has no training, and in round 1 everything is compiled for the first time.
-    if (record.round > 1) rounds.push({ record, ...turn });
+  await runRounds(config, turn, (finished) => {
+    record = finished;
   });
   return rounds;
 }
@@ -163,7 +165,7 @@ async function timeRounds(
 /** A federated run in a directory that is removed afterwards. */
 async function runRounds(
   config: RunConfig,
-  evaluator: Parameters<typeof runFederated>[0]['evaluator'],
+  beforeRound: () => Promise<void>,
   onRound: (record: RoundRecord) => void,
 ): Promise<void> {
   const dataset = openDataset(config.data, config.seed);
@@ -193,10 +195,17 @@ async function runRounds(
     await runFederated({
       config,
       runDirectory: await RunDirectory.create(directory, 'run'),
-      server,
+      server: {
+        runRound: async (...given) => {
+          await beforeRound();
+          return server.runRound(...given);
+        },
+        workerCount: () => server.workerCount(),
+        takeFaults: () => server.takeFaults(),
+      },
       initialParameters: parametersOf(model, layout),
       layout,
-      evaluator,
+      evaluator: { evaluate: async () => ({ examples: 1, loss: 0 }) },
       dataset,
       progress: { onRound },
     });

@@ -49,7 +49,7 @@ async function scripted(
 
 /** The server's end without Finished. */
 function crash(server: AggregationServer): void {
-  (server as unknown as { listener: { destroy(): void } }).listener.destroy();
+  (server as unknown as { ports: { listener: { destroy(): void } } }).ports.listener.destroy();
 }
 
 const welcome = {

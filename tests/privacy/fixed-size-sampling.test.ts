@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
+import { privacyConfig } from '../../privacy/config.ts';
 import { fixedSizeSampled, gaussian } from '../../privacy/events.ts';
 import { fixedSizeSample } from '../../privacy/fixed-size-sampling.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
+import { resolvePrivacy } from '../../privacy/resolve.ts';
 import { namedStream } from '../../random/stream.ts';
 
 describe('fixedSizeSample', () => {

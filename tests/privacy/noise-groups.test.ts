@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { ParameterLayout } from '../../params/layout.ts';
 import { layerBounds } from '../../privacy/clipping.ts';
-import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
+import { privacyConfig } from '../../privacy/config.ts';
 import { seededNoise } from '../../privacy/noise.ts';
 import { allocateNoise } from '../../privacy/noise-groups.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
+import { resolvePrivacy } from '../../privacy/resolve.ts';
 import { roundMechanism } from '../../privacy/round-mechanism.ts';
 
 const layout = new ParameterLayout([

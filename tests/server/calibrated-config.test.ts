@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import { privacyConfig, resolvePrivacy } from '../../privacy/config.ts';
+import { privacyConfig } from '../../privacy/config.ts';
 import { selfComposed } from '../../privacy/events.ts';
 import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
+import { resolvePrivacy } from '../../privacy/resolve.ts';
 import { calibratedConfig } from '../../server/calibrated-config.ts';
 import { toyConfig } from './toy-run.ts';
 

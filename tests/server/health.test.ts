@@ -10,7 +10,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { service } from 'grpc-health-check';
 import { newToken, tokenMetadata } from '../../proto/token.ts';
-import type { AggregationOptions } from '../../server/service.ts';
+import type { AggregationOptions } from '../../server/service-options.ts';
 import { startServer } from '../support/wire.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];

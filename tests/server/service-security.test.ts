@@ -7,7 +7,8 @@ import { runWorker } from '../../client/worker.ts';
 import { Aggregation } from '../../proto/load.ts';
 import type { TlsIdentity } from '../../proto/tls.ts';
 import { newToken, tokenMetadata } from '../../proto/token.ts';
-import type { AggregationOptions, AggregationServer } from '../../server/service.ts';
+import type { AggregationServer } from '../../server/service.ts';
+import type { AggregationOptions } from '../../server/service-options.ts';
 import { fakeContext, parameters, RawWorker, startServer } from '../support/wire.ts';
 
 type Side = 'server' | 'worker';

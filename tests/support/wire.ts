@@ -6,7 +6,8 @@ import { dataConfig } from '../../data/config.ts';
 import type { ServerMessage__Output } from '../../proto/generated/dpfl/v1/ServerMessage.ts';
 import type { WorkerMessage } from '../../proto/generated/dpfl/v1/WorkerMessage.ts';
 import { Aggregation, PROTOCOL_VERSION, wireOptions } from '../../proto/load.ts';
-import { type AggregationOptions, AggregationServer } from '../../server/service.ts';
+import { AggregationServer } from '../../server/service.ts';
+import type { AggregationOptions } from '../../server/service-options.ts';
 
 export const layers = [
   { name: 'weight', shape: [2, 3] },

@@ -1,0 +1,51 @@
+import { describe, expect, test } from '@jest/globals';
+import { blockOf } from '../../cli/prepare.ts';
+import { ConfigError, PrivacyError } from '../../errors.ts';
+import { smallConfig, smallRun } from './small-run.ts';
+
+const privacy = { clipping: { mode: 'global', bound: 1 }, delta: 1e-6, accountant: 'rdp' };
+
+describe('prepare', () => {
+  test('model, data, layout and task fit each other', () => {
+    const run = smallRun();
+    expect(run.layout.layers.map(({ name }) => name)).toEqual(run.training.layers.map(({ name }) => name));
+    expect(run.task).toMatchObject({
+      seed: 1,
+      clipping: { mode: 'global', bound: 1 },
+      dataFingerprint: run.dataFingerprint,
+      layers: run.training.layers,
+    });
+    for (const key of ['weighting', 'transport', 'block']) expect(run.task).not.toHaveProperty(key);
+    expect(smallRun().modelFingerprint).toBe(run.modelFingerprint);
+  });
+
+  test('noise that is to be calibrated is a number afterwards', () => {
+    const noise = { calibrate: true };
+    const { config } = smallRun({ privacy: { ...privacy, noise, budget: { epsilon: 3, delta: 1e-6 } } });
+    expect(config.privacy.noise).toEqual({ multiplier: expect.any(Number) });
+  });
+
+  test('what is allowed but weak is a warning', () => {
+    expect(smallRun().warnings).toEqual([]);
+    expect(smallRun({ privacy: { ...privacy, noise: { multiplier: 1 }, delta: 0.01 } }).warnings).toHaveLength(1);
+  });
+
+  test('a seed model without public examples is refused', () => {
+    const seedModel = { steps: 1, batchSize: 1, optimizer: { kind: 'sgd', learningRate: 1 } };
+    expect(() => smallRun({ seedModel })).toThrow(ConfigError);
+    expect(() => smallRun({ seedModel })).toThrow(
+      "seedModel: the data set 'synthetic-images' has no public examples; remove this section",
+    );
+  });
+
+  test('a budget that the first round exceeds is refused before anything is trained', () => {
+    const sections = { privacy: { ...privacy, noise: { multiplier: 1 }, budget: { epsilon: 1e-4, delta: 1e-6 } } };
+    expect(() => smallRun(sections)).toThrow(PrivacyError);
+    expect(() => smallRun(sections)).toThrow('privacy.budget: the first round alone costs more than epsilon 0.0001');
+  });
+});
+
+test('blockOf: portable kernels are for any processor', async () => {
+  const federation = { rounds: 1, expectedCohort: 10, kernels: 'portable' };
+  expect(await blockOf(smallConfig({ federation }))).toBeUndefined();
+});
