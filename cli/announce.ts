@@ -49,6 +49,7 @@ export function announce(
   for (const warning of run.warnings) progress.note(`warning: ${warning}`);
   if (run.adapted.batchNorm) progress.note(run.adapted.batchNorm.words);
   if (run.adapted.lora) progress.note(run.adapted.lora);
+  for (const note of run.adapted.notes) progress.note(`note: ${note}`);
   for (const buffer of run.adapted.likelyBuffers) progress.note(`hint: ${bufferHint(buffer)}`);
   if (server instanceof InProcessServer) progress.note('no workers: clients train in this process, one after another');
   if (listen === undefined || server instanceof InProcessServer) return;

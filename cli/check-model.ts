@@ -1,5 +1,6 @@
 import { DpflError } from '../errors.ts';
-import { type AssumedSizes, estimateStep, type StepEstimate } from '../graph/estimate.ts';
+import { type AssumedSizes, estimateStep, type StepEstimate, writeStep } from '../graph/estimate.ts';
+import type { Model, Value } from '../graph/ir.ts';
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
 import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
@@ -22,6 +23,10 @@ export interface ModelCheck extends ModelInspection {
   readonly lora: string | null;
   /** Trained tensors that look like masks, tables or statistics. */
   readonly likelyBuffers: AdaptedModel['likelyBuffers'];
+  /** What else should be known of what is trained. */
+  readonly notes: readonly string[];
+  /** How data of one's own trains a model of several inputs, or of tokens; null where images or speech do. */
+  readonly ownData: string | null;
 }
 
 /**
@@ -29,15 +34,47 @@ export interface ModelCheck extends ModelInspection {
  * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
 export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
-  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
-  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, batchNorm, lora };
+  const { model, frozen, likelyBuffers, notes, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, notes, batchNorm, lora };
+  const found = { ...inspection, ownData: ownData(model), assumed };
+  const fixed = model.graph.inputs.find(({ shape }) => typeof shape[0] === 'number');
+  if (fixed) return { ...found, trainable: false, reason: fixedBatch(fixed), estimate: null };
   try {
-    const estimate = estimateStep(model, assumed);
-    return { ...inspection, trainable: true, reason: null, assumed, estimate };
+    return { ...found, trainable: true, reason: null, estimate: estimateStep(model, assumed) };
   } catch (error) {
     if (!(error instanceof DpflError)) throw error;
-    return { ...inspection, trainable: false, reason: error.message, assumed, estimate: null };
+    // With sizes left open the step can be written: it is the sizes taken that do not suit the model.
+    if (!hasOpenSizes(model) || !differentiates(model))
+      return { ...found, trainable: false, reason: error.message, estimate: null };
+    const note = `no estimate: sizes of ${assumed.length} do not suit the model (${error.message}); say with --length (and --batch-size) what its data has`;
+    return { ...found, notes: [...notes, note], trainable: true, reason: null, estimate: null };
   }
+}
+
+const fixedBatch = ({ name, shape }: Value): string =>
+  `input '${name}' has a fixed batch size of ${shape[0]}, and batches of users differ in size; export it with a dynamic batch axis, dynamic_axes={'${name}': {0: 'batch'}}`;
+
+/** Whether an input leaves a size open besides the batch. */
+const hasOpenSizes = ({ graph }: Model): boolean =>
+  graph.inputs.some(({ shape }) => shape.slice(1).some((size) => typeof size === 'string'));
+
+/** Whether the step can be written for every size that the model leaves open. */
+function differentiates(model: Model): boolean {
+  try {
+    writeStep(model);
+    return true;
+  } catch (error) {
+    if (error instanceof DpflError) return false;
+    throw error;
+  }
+}
+
+/** How a model that takes neither images nor speech is trained; null for one that does. */
+function ownData({ graph }: Model): string | null {
+  const tokens = graph.inputs.filter(({ dtype }) => dtype !== 'float32');
+  if (graph.inputs.length < 2 && tokens.length === 0) return null;
+  const names = graph.inputs.map(({ name }) => `'${name}'`).join(', ');
+  return `arrays of your own train it: data.kind: npy with the fields ${names}, and loss (docs/models.md)`;
 }
 
 /** The check for people. */
@@ -51,10 +88,12 @@ export function checkText(check: ModelCheck): string {
     ...estimateLines(check),
     ...(check.batchNorm ? [`batch norm  ${check.batchNorm.words}`] : []),
     ...(check.lora ? [`adapters    ${check.lora}`] : []),
+    ...check.notes.map((note) => `note        ${note}`),
     ...check.likelyBuffers.map((buffer) => `buffer?     ${bufferHint(buffer)}`),
     ...Object.entries(obstacles).map(
       ([objective, why]) => `${objective}: ${why === null ? 'fits' : `does not fit: ${why}`}`,
     ),
+    ...(check.ownData ? [`own data    ${check.ownData}`] : []),
     '',
   ].join('\n');
 }

@@ -6,7 +6,7 @@ import { findProblems } from '../graph/import.ts';
 import type { Model, Node, Value } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { decompositionOf, gradientRule } from '../graph/operators/registry.ts';
-import { settleBatchNorm } from '../models/adapt/batch-norm.ts';
+import { adaptModel } from '../models/adapt/adapt.ts';
 import { formatCount } from '../report/format.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
@@ -34,8 +34,9 @@ export interface ModelInspection {
  * Looks at an ONNX model by compiling its training step, without running it.
  * @throws ModelError when the file cannot be read
  */
-export function inspectModelFile(file: string): ModelInspection {
-  return inspectModel(settleBatchNorm(readModelFile(file)).model, file);
+export function inspectModelFile(file: string): ModelInspection & { readonly notes: readonly string[] } {
+  const { model, notes } = adaptModel(readModelFile(file));
+  return { ...inspectModel(model, file), notes };
 }
 
 /** The same for a model that was read already; `file` names it in messages. */
@@ -82,8 +83,8 @@ function operatorsOf(nodes: readonly Node[], refused: ReadonlySet<string>): Mode
 }
 
 /** The inspection for people. */
-export function inspectionText(inspection: ModelInspection): string {
-  const { file, opset, inputs, outputs, layers, parameters, operators, problems, obstacles } = inspection;
+export function inspectionText(inspection: ModelInspection & { readonly notes?: readonly string[] }): string {
+  const { notes = [], file, opset, inputs, outputs, layers, parameters, operators, problems, obstacles } = inspection;
   const width = Math.max(5, ...layers.map(({ name }) => name.length));
   const value = ({ name, dtype, shape }: ModelInspection['inputs'][number]) => `${name} ${dtype} [${shape.join(', ')}]`;
   return [
@@ -95,6 +96,7 @@ export function inspectionText(inspection: ModelInspection): string {
       ({ name, shape, size }) => `${name.padEnd(width)}  ${formatCount(size).padStart(11)}  [${shape.join(', ')}]`,
     ),
     '',
+    ...notes.map((note) => `note  ${note}`),
     ...operatorLines(operators),
     ...problems.map(({ node, operator, problem }) => `cannot train  ${operator} '${node}': ${problem}`),
     ...Object.entries(obstacles).map(

@@ -12,6 +12,24 @@ export interface ModelGradients {
   readonly gradients: Readonly<Record<string, { readonly dims: readonly number[]; readonly data: readonly number[] }>>;
 }
 
+/** The same text as JSON.stringify makes, in pieces: of large models it is longer than a string can be. */
+export function* gradientsJson({ loss, gradients }: ModelGradients): Generator<string> {
+  yield `{"loss":${JSON.stringify(loss)},"gradients":{`;
+  let separator = '';
+  for (const [name, { dims, data }] of Object.entries(gradients)) {
+    yield `${separator}${JSON.stringify(name)}:{"dims":${JSON.stringify(dims)},"data":[`;
+    for (let start = 0; start < data.length; start += pieceLength) {
+      yield `${start === 0 ? '' : ','}${data.slice(start, start + pieceLength).join(',')}`;
+    }
+    yield ']}';
+    separator = ',';
+  }
+  yield '}}\n';
+}
+
+/** Numbers in a piece of JSON. */
+const pieceLength = 65536;
+
 /** Loss and gradients of a model file on a case file. @throws DpflError with one line that says what does not fit */
 export async function modelGradientsOfFiles(
   modelFile: string,

@@ -154,12 +154,21 @@ function byType(
     throw new ModelError(`${source}: input '${integers[0]!.name}' has no counterpart in image data; remove it`);
   if (integers.length > 1)
     throw new ModelError(`${source}: has ${integers.length} integer inputs; speech data can fill one, the lengths`);
+  for (const input of integers) requireLengths(input, source);
   const inputs = Object.fromEntries([
     ...named.map(({ name }) => [name, name] as const),
     [main.name, field],
     ...integers.map(({ name }) => [name, 'lengths'] as const),
   ]);
   return { inputs, main };
+}
+
+/** An integer input is taken for the lengths: a vector, or of unknown shape. */
+function requireLengths({ name, dtype, shape }: Value, source: string): void {
+  if (shape.length < 2) return;
+  throw new ModelError(
+    `${source}: input '${name}' is ${dtype} [${shape.join(', ')}], but speech data can only fill lengths [batch]; give the model such data by name (data.kind: npy)`,
+  );
 }
 
 function requireDynamicBatch(input: Value, source: string): void {

@@ -31,6 +31,24 @@ export interface StepEstimate {
  * @throws ModelError when the model cannot be differentiated
  */
 export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
+  const { b, forward, step } = writeStep(model, sizes);
+  const typeOf = (name: string) => b.type(name);
+  const parameters = layersOf(model).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const activationBytes = peakBytes(step, typeOf);
+  return {
+    bytes: 12 * parameters + storedBytes(step, model) + activationBytes,
+    activationBytes,
+    forwardFlop: productFlop(forward, typeOf) / sizes.batch,
+    trainingFlop: productFlop(step, typeOf) / sizes.batch,
+  };
+}
+
+/**
+ * Forward and backward pass of a model, whatever its loss.
+ * @param sizes what the open sizes are; without them they stay open
+ * @throws ModelError when the model cannot be differentiated, or the sizes do not suit it
+ */
+export function writeStep(model: Model, sizes?: AssumedSizes): { b: GraphBuilder; forward: Graph; step: Graph } {
   const layers = layersOf(model);
   if (layers.length === 0)
     throw new ModelError('the model has no float32 weights to train; keep weights as float32 initializers');
@@ -39,7 +57,7 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const wanted = new Set(names.values());
   for (const { name, dtype, shape } of model.graph.inputs) {
     const fixed = shape.map((size, axis) =>
-      typeof size === 'number' ? size : axis === 0 ? sizes.batch : sizes.length,
+      typeof size === 'number' || !sizes ? size : axis === 0 ? sizes.batch : sizes.length,
     );
     names.set(name, b.input(name, dtype, fixed));
   }
@@ -53,16 +71,7 @@ export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const seed = b.input(b.unique('seed'), 'float32', b.shape(logits));
   const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted).values()];
   optimise(b, gradients);
-  const step = b.build('step', gradients);
-  const typeOf = (name: string) => b.type(name);
-  const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  const activationBytes = peakBytes(step, typeOf);
-  return {
-    bytes: 12 * parameters + storedBytes(step, model) + activationBytes,
-    activationBytes,
-    forwardFlop: productFlop(forward, typeOf) / sizes.batch,
-    trainingFlop: productFlop(step, typeOf) / sizes.batch,
-  };
+  return { b, forward, step: b.build('step', gradients) };
 }
 
 /** The model's tensors that a step reads and does not train: frozen weights and tables. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Command } from 'commander';
 import type { AdaptationOptions } from '../adapted-model-file.ts';
 import { addAdaptationOptions } from './adaptation-options.ts';
@@ -26,13 +27,13 @@ Examples:
   $ dpfl model grad model.onnx --case case.json -o out.json`,
     )
     .action(async (file: string, options: AdaptationOptions & { case: string; output?: string }) => {
-      const { modelGradientsOfFiles } = await import('../model-gradients.ts');
-      const text = `${JSON.stringify(await modelGradientsOfFiles(file, options.case, options))}\n`;
-      if (!options.output) {
-        process.stdout.write(text);
+      const { gradientsJson, modelGradientsOfFiles } = await import('../model-gradients.ts');
+      const pieces = gradientsJson(await modelGradientsOfFiles(file, options.case, options));
+      if (options.output) {
+        const { writeOutput } = await import('../write-output.ts');
+        writeOutput(options.output, pieces);
         return;
       }
-      const { writeOutput } = await import('../write-output.ts');
-      writeOutput(options.output, text);
+      for (const piece of pieces) if (!process.stdout.write(piece)) await once(process.stdout, 'drain');
     });
 }

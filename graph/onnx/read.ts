@@ -46,8 +46,26 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   if (!proto.graph?.node?.length) throw new ModelError(`${source}: holds no graph; is it really an ONNX model?`);
   const opset = proto.opsetImport?.find(({ domain }) => !domain || domain === 'ai.onnx');
   const graph = decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder);
+  requireProduced(graph, source);
   const initializers = (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? '');
-  return { graph, opset: Number(opset?.version ?? 1), weights: weightNames(graph, initializers) };
+  return {
+    graph,
+    opset: Number(opset?.version ?? 1),
+    weights: weightNames(graph, initializers, namesParameters(proto)),
+  };
+}
+
+/** Whether the file's exporter calls parameters what the program called them; dpfl writes files of weights alone. */
+const namesParameters = ({ producerName }: ModelProto): boolean => /^(pytorch|dpfl)$/i.test(producerName ?? '');
+
+/** @throws ModelError when the graph gives a value that it does not have */
+function requireProduced({ inputs, outputs, nodes, constants }: Graph, source: string): void {
+  const produced = new Set([...inputs.map(({ name }) => name), ...nodes.flatMap((node) => node.outputs)]);
+  const missing = outputs.find(({ name }) => !produced.has(name) && !constants.has(name));
+  if (missing)
+    throw new ModelError(
+      `${source}: no node produces output '${missing.name}'; the file is damaged: export the model again`,
+    );
 }
 
 function decodeGraph(proto: GraphProto, source: string, folder: string): Graph {

@@ -96,7 +96,13 @@ function readExternal(proto: TensorProto, folder: string, where: string): Uint8A
     );
   }
   try {
-    const length = Number(entries.get('length') ?? statSync(path).size - offset);
+    const rest = statSync(path).size - offset;
+    const length = Number(entries.get('length') ?? rest);
+    if (!(length >= 0 && offset >= 0 && length <= rest)) {
+      throw new ModelError(
+        `${where}: external data file ${path} is shorter than the model says (${length} bytes from ${offset} on); copy it again`,
+      );
+    }
     const bytes = new Uint8Array(length);
     if (readSync(descriptor, bytes, 0, length, offset) !== length) {
       throw new ModelError(`${where}: external data file ${path} is shorter than the model says; copy it again`);

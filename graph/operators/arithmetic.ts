@@ -1,7 +1,7 @@
-import { addDims, floorDivideDims, multiplyDims, subtractDims } from '../dims.ts';
+import { subtractDims } from '../dims.ts';
 import { add, div, mul, neg, scale, sub } from '../expressions.ts';
-import type { Dim } from '../ir.ts';
-import { broadcast, broadcastType, unbroadcast } from './broadcast.ts';
+import { broadcast, unbroadcast } from './broadcast.ts';
+import { clipKnown, eachKnown, eachKnownNumber, knownArithmetic, roundHalfToEven } from './known-numbers.ts';
 import {
   type ForwardValue,
   type GradientContext,
@@ -10,27 +10,7 @@ import {
   type Operator,
   unary,
 } from './operator.ts';
-import { like, type ShapeRule, same } from './shape-rule.ts';
-
-/** A broadcasting operator that is also carried out on known integers, for shape arithmetic. */
-function onIntegers(calculate: (a: Dim, b: Dim) => Dim): ShapeRule {
-  return (context) => {
-    const type = broadcastType(context, context.input(0).dtype);
-    const a = context.integers(0);
-    const b = context.integers(1);
-    if (!a || !b || type.shape.length > 1) return same(type);
-    const length = Math.max(a.length, b.length);
-    const integers = Array.from({ length }, (_, i) =>
-      calculate(a[a.length === 1 ? 0 : i]!, b[b.length === 1 ? 0 : i]!),
-    );
-    return { types: [type], integers };
-  };
-}
-
-/** An operator on each element that is also carried out on known integers. */
-function onEachInteger(calculate: (value: Dim) => Dim): ShapeRule {
-  return (context) => ({ types: [context.input(0)], integers: context.integers(0)?.map(calculate) });
-}
+import { like } from './shape-rule.ts';
 
 /** The rule of a broadcasting operator, from the gradients of its already broadcast operands. */
 function ofOperands(
@@ -85,29 +65,29 @@ function clipGradient(context: GradientContext): string {
 }
 
 export const arithmeticOperators: readonly Operator[] = [
-  { op: 'Add', infer: onIntegers(addDims), gradient: ofOperands([], ({ dy }) => [() => dy, () => dy]) },
+  { op: 'Add', infer: knownArithmetic.add, gradient: ofOperands([], ({ dy }) => [() => dy, () => dy]) },
   {
     op: 'Sub',
-    infer: onIntegers(subtractDims),
+    infer: knownArithmetic.subtract,
     gradient: ofOperands([], ({ b, dy }) => [() => dy, () => neg(b, dy)]),
   },
   {
     op: 'Mul',
-    infer: onIntegers(multiplyDims),
+    infer: knownArithmetic.multiply,
     gradient: ofOperands(['x0', 'x1'], ({ b, x, dy }) => [() => mul(b, dy, x(1)), () => mul(b, dy, x(0))]),
   },
   {
     op: 'Div',
-    infer: onIntegers(floorDivideDims),
+    infer: knownArithmetic.divide,
     gradient: ofOperands(['x1', 'y0'], ({ b, x, y, dy }) => [
       () => div(b, dy, x(1)),
       () => neg(b, div(b, mul(b, dy, y()), x(1))),
     ]),
   },
   { op: 'Pow', infer: broadcast, gradient: ofOperands(['x0', 'x1', 'y0'], powerGradients) },
-  { op: 'Mod', infer: broadcast, gradient: ofOperands(['x0', 'x1'], remainderGradients) },
-  { op: 'Max', infer: broadcast, gradient: ofOperands(['x', 'y0'], extremeGradients) },
-  { op: 'Min', infer: broadcast, gradient: ofOperands(['x', 'y0'], extremeGradients) },
+  { op: 'Mod', infer: knownArithmetic.remainder, gradient: ofOperands(['x0', 'x1'], remainderGradients) },
+  { op: 'Max', infer: knownArithmetic.largest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
+  { op: 'Min', infer: knownArithmetic.smallest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
   { op: 'Sum', infer: broadcast, gradient: ofOperands([], ({ node, dy }) => node.inputs.map(() => () => dy)) },
   {
     op: 'Mean',
@@ -116,13 +96,13 @@ export const arithmeticOperators: readonly Operator[] = [
   },
   {
     op: 'Neg',
-    infer: onEachInteger((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
+    infer: eachKnown((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
     gradient: gradientOfFirst([], ({ b, dy }) => neg(b, dy)),
   },
   {
     op: 'Abs',
     // Exporters write sizes of which −1 means "as it is", the size 1 of an Expand, through Abs; symbolic sizes are positive.
-    infer: onEachInteger((value) => (typeof value === 'number' ? Math.abs(value) : value)),
+    infer: eachKnown((value) => (typeof value === 'number' ? Math.abs(value) : value)),
     gradient: gradientOfFirst(['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sign', [x(0)]))),
   },
   unary('Sqrt', ['y0'], ({ b, y, dy }) => div(b, scale(b, dy, 0.5), y())),
@@ -131,7 +111,7 @@ export const arithmeticOperators: readonly Operator[] = [
   unary('Log', ['x0'], ({ b, x, dy }) => div(b, dy, x(0))),
   {
     op: 'Clip',
-    infer: like(0),
+    infer: clipKnown,
     gradient: gradientOfFirst(['x0', 'x1', 'x2'], clipGradient),
     attributesMadeInputs: [
       ['min', 1],
@@ -139,7 +119,7 @@ export const arithmeticOperators: readonly Operator[] = [
     ],
   },
   { op: 'Sign', infer: like(0), gradient: 'zero' },
-  { op: 'Floor', infer: like(0), gradient: 'zero' },
-  { op: 'Ceil', infer: like(0), gradient: 'zero' },
-  { op: 'Round', infer: like(0), gradient: 'zero' },
+  { op: 'Floor', infer: eachKnownNumber(Math.floor), gradient: 'zero' },
+  { op: 'Ceil', infer: eachKnownNumber(Math.ceil), gradient: 'zero' },
+  { op: 'Round', infer: eachKnownNumber(roundHalfToEven), gradient: 'zero' },
 ];

@@ -1,8 +1,8 @@
 import { ModelError } from '../../errors.ts';
 import { zerosLike } from '../expressions.ts';
-import { int, intAttribute, stringAttribute, text } from '../ir.ts';
+import { type Dim, int, intAttribute, stringAttribute, text } from '../ir.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
-import { like, normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
+import { like, normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 const gatherType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
@@ -11,12 +11,20 @@ const gatherType: ShapeRule = (context) => {
   const result = [...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)];
   const values = context.integers(0);
   const chosen = context.integers(1);
+  requireInside(context, chosen, shape[axis]);
   const foldable = values && chosen?.every((index) => typeof index === 'number') && shape.length === 1;
   return {
     types: [{ dtype, shape: result }],
     integers: foldable ? (chosen as number[]).map((index) => values.at(index)!) : undefined,
   };
 };
+
+/** @throws ModelError for an index known to lie outside an axis of known size */
+function requireInside(context: ShapeContext, indices: readonly Dim[] | undefined, size: Dim | undefined): void {
+  if (typeof size !== 'number') return;
+  const outside = indices?.find((index) => typeof index === 'number' && (index >= size || index < -size));
+  if (outside !== undefined) throw context.fail(`index ${outside} lies outside an axis of size ${size}`);
+}
 
 const gatherElementsType: ShapeRule = (context) =>
   same({ dtype: context.input(0).dtype, shape: context.input(1).shape });

@@ -38,8 +38,12 @@ const expandType: ShapeRule = (context) => {
 
 const tileType: ShapeRule = (context) => {
   const { dtype, shape } = context.input(0);
-  const repeats = context.numbers(1, 'the repeats');
-  return same({ dtype, shape: shape.map((dim, i) => multiplyDims(dim, repeats[i]!)) });
+  const repeats = context.integers(1);
+  const size = (dim: Dim, axis: number): Dim => {
+    const count = repeats?.[axis];
+    return count === undefined ? `${context.node.outputs[0]}_${axis}` : multiplyDims(dim, count);
+  };
+  return same({ dtype, shape: shape.map(size) });
 };
 
 const depthToSpaceType: ShapeRule = (context) => {
@@ -65,27 +69,37 @@ function transposeGradient({ b, node, dy }: GradientContext): string {
   return b.op('Transpose', [dy], { perm: { kind: 'ints', value: inverse } });
 }
 
-/** A shape vector from sizes of a value, by axis, and numbers. */
-function shapeFrom({ b }: GradientContext, value: string, parts: readonly ({ axis: number } | number)[]): string {
-  const pieces = parts.map((part) =>
-    typeof part === 'number'
+/** A shape vector from sizes of a value, by axis, numbers, and names of vectors. */
+function shapeFrom({ b }: GradientContext, value: string, parts: readonly ({ axis: number } | Dim)[]): string {
+  const pieces = parts.map((part) => {
+    if (typeof part === 'string') return part;
+    return typeof part === 'number'
       ? b.axes([part])
-      : b.op('Shape', [value], { start: int(part.axis), end: int(part.axis + 1) }),
-  );
+      : b.op('Shape', [value], { start: int(part.axis), end: int(part.axis + 1) });
+  });
   return b.op('Concat', pieces, { axis: int(0) });
 }
 
-/** The copies of a repeated tensor are laid out on axes of their own, then summed. */
+/** The copies of a repeated tensor are laid out on axes of their own, then summed. Repeats may be known only when the graph runs. */
 function tileGradient(context: GradientContext): string {
-  const { b, node, x, dy } = context;
-  const repeats = b.knownIntegers(node.inputs[1]!) as readonly Dim[] as readonly number[];
+  const { b, x, dy } = context;
+  const rank = b.rank(x(0));
+  if (rank === 0) return dy;
+  const known = b.knownIntegers(x(1));
+  const repeat = (axis: number): Dim => {
+    const count = known?.[axis];
+    return typeof count === 'number' ? count : b.op('Slice', [x(1), b.axes([axis]), b.axes([axis + 1]), b.axes([0])]);
+  };
+  const axes = Array.from({ length: rank }, (_, axis) => axis);
   const apart = shapeFrom(
     context,
     x(0),
-    repeats.flatMap((count, axis) => [count, { axis }]),
+    axes.flatMap((axis) => [repeat(axis), { axis }]),
   );
-  const copies = repeats.map((_, axis) => 2 * axis);
-  return copies.length === 0 ? dy : reduceSum(b, b.op('Reshape', [dy, apart]), copies, false);
+  const copies = axes.map((axis) => 2 * axis);
+  const summed = reduceSum(b, b.op('Reshape', [dy, apart]), copies, false);
+  // Of repeats that nothing is known of, the compiler cannot tell that the sizes are those of the input again.
+  return known ? summed : b.op('Reshape', [summed, b.shapeOf(x(0))]);
 }
 
 /** Takes the blocks apart again. In mode CRD the channel is the slow index of the depth, in DCR (and SpaceToDepth) the fast one. */
@@ -105,7 +119,7 @@ function depthToSpaceGradient(context: GradientContext): string {
 export const rearrangementOperators: readonly Operator[] = [
   { op: 'Transpose', infer: transposeType, gradient: gradientOfFirst([], transposeGradient) },
   { op: 'Expand', infer: expandType, gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))) },
-  { op: 'Tile', infer: tileType, gradient: gradientOfFirst([], tileGradient) },
+  { op: 'Tile', infer: tileType, gradient: gradientOfFirst(['x1'], tileGradient) },
   { op: 'DepthToSpace', infer: depthToSpaceType, gradient: gradientOfFirst([], depthToSpaceGradient) },
   {
     op: 'SpaceToDepth',

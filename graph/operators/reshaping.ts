@@ -1,6 +1,7 @@
 import { cancelProduct, productOfDims } from '../dims.ts';
 import { type Dim, int, intAttribute } from '../ir.ts';
 import { dataTypeCode, dataTypeOf } from '../onnx/tensor.ts';
+import { castKnown } from './known-numbers.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
@@ -56,8 +57,7 @@ const identityType: ShapeRule = (context) => ({ types: [context.input(0)], integ
 
 const castType: ShapeRule = (context) => {
   const dtype = dataTypeOf(intAttribute(context.node, 'to', 1), `node '${context.node.name}'`);
-  const integers = dtype === 'int64' || dtype === 'int32' ? context.integers(0) : undefined;
-  return { types: [{ ...context.input(0), dtype }], integers };
+  return { types: [{ ...context.input(0), dtype }], integers: castKnown(context.integers(0), dtype) };
 };
 
 /** The gradient is reshaped back. */

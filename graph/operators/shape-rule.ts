@@ -3,7 +3,7 @@ import type { Dim, Node, Tensor, ValueType } from '../ir.ts';
 
 export interface Inferred {
   readonly types: readonly ValueType[];
-  /** Elements of the first output when it is an integer scalar, vector or matrix (row by row) whose values are known. */
+  /** Elements of the first output when it is a scalar, vector or matrix (row by row) of integers that are known, or of floats made of them. */
   readonly integers?: readonly Dim[];
 }
 

@@ -20,9 +20,9 @@ const rangeType: ShapeRule = (context) => {
   const [start, limit, step] = [context.integers(0)?.[0], context.integers(1)?.[0], context.integers(2)?.[0]];
   const { dtype } = context.input(0);
   if (start === 0 && step === 1 && limit !== undefined) {
-    const integers =
-      typeof limit === 'number' && limit <= 1024 ? Array.from({ length: limit }, (_, i) => i) : undefined;
-    return { types: [{ dtype, shape: [limit] }], integers };
+    const length = typeof limit === 'number' ? Math.max(0, Math.ceil(limit)) : limit;
+    const integers = typeof length === 'number' && length <= 1024 ? Array.from({ length }, (_, i) => i) : undefined;
+    return { types: [{ dtype, shape: [length] }], integers };
   }
   return same({ dtype, shape: [`${context.node.outputs[0]}_0`] });
 };

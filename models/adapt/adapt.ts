@@ -4,10 +4,13 @@ import { withParameters } from '../../graph/parameters.ts';
 import type { ParameterLayout } from '../../params/layout.ts';
 import type { TrainConfig } from '../config.ts';
 import { type BatchNormChoice, settleBatchNorm } from './batch-norm.ts';
+import { foldedNote, foldedValues } from './folded-values.ts';
 import type { BatchNormHandling } from './group-norm.ts';
 import { LayerNames } from './layer-names.ts';
 import { type LikelyBuffer, likelyBuffers } from './likely-buffers.ts';
 import { selectWeights } from './select-weights.ts';
+import { tiedNote, tiedWeights } from './tied-weights.ts';
+import { scalarNote, untrainedScalars } from './untrained-scalars.ts';
 import { withLora } from './with-lora.ts';
 
 /** What is done to a model before it is trained. */
@@ -29,6 +32,8 @@ export interface AdaptedModel {
   readonly lora?: string;
   /** Trained tensors that look as if they should not be. */
   readonly likelyBuffers: readonly LikelyBuffer[];
+  /** What else a user should know of the choice, one line each. */
+  readonly notes: readonly string[];
   /** The whole model with trained parameters and dropout off, to be written as a file. */
   readonly finish: (layout: ParameterLayout, parameters: Float32Array) => Model;
 }
@@ -47,7 +52,8 @@ export function adaptModel(
   const names = new LayerNames(whole);
   const { lora, ...selection } = train;
   const adapters = lora && withLora(whole, names, { ...selection, lora }, seed);
-  const model = adapters?.model ?? selectWeights(whole, names, selection);
+  const folded = foldedValues(whole);
+  const model = adapters?.model ?? selectWeights(whole, names, selection, folded);
   const trained = new Set(model.weights);
   const finish =
     adapters?.finish ??
@@ -62,9 +68,21 @@ export function adaptModel(
     batchNorm: choice,
     lora: adapters?.words,
     likelyBuffers: likelyBuffers(model),
+    notes: lora ? [] : notesOn(whole, model.weights, train.include ? [] : folded),
     // All weights stay initializers, whether they were trained or not.
     finish: (layout, parameters) => withoutDropout(finish(layout, parameters)),
   };
+}
+
+/** What a user should know of a model as it is trained. */
+function notesOn(whole: Model, trained: readonly string[], folded: readonly string[]): string[] {
+  const tied = tiedWeights(whole).filter(({ name, copy }) => trained.includes(name) || trained.includes(copy));
+  const scalars = untrainedScalars(whole);
+  return [
+    ...(folded.length > 0 ? [foldedNote(folded)] : []),
+    ...(scalars.length > 0 ? [scalarNote(scalars)] : []),
+    ...tied.map(tiedNote),
+  ];
 }
 
 function parameterCount({ graph }: Model, names: readonly string[]): number {

@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.ts';
-import { floatAttribute, type Graph, intAttribute, type Model, type Node } from '../../graph/ir.ts';
+import { floatAttribute, type Graph, type Model, type Node } from '../../graph/ir.ts';
 import { type BatchNormHandling, groupNormInPlace } from './group-norm.ts';
+import { inTrainingMode, normalisingWeights, standardiseWeights } from './weight-standardisation.ts';
 
 /** What became of a model's BatchNormalization nodes, and why. */
 export interface BatchNormChoice {
@@ -14,20 +15,23 @@ export interface BatchNormChoice {
 /**
  * Settles what BatchNormalization does in federated training, where batch statistics would mix a client's examples and running
  * statistics would leave it without noise: `freeze` normalises with the statistics stored in the file, which stay as they are; `group` puts
- * GroupNorm with the same scale and bias in its place. Nodes exported in training mode are treated alike.
+ * GroupNorm with the same scale and bias in its place. Nodes exported in training mode are treated alike. Nodes over weights are left out.
  * @param wanted default: `freeze` when the file carries trained statistics (not all means 0 and variances 1), else `group`
  * @throws ModelError when a node cannot be treated so
  */
 export function settleBatchNorm(
-  model: Model,
+  given: Model,
   wanted?: BatchNormHandling,
 ): { readonly model: Model; readonly choice?: BatchNormChoice } {
-  const nodes = model.graph.nodes.filter(({ op }) => op === 'BatchNormalization');
+  if (!given.graph.nodes.some(({ op }) => op === 'BatchNormalization')) return { model: given };
+  const model = standardiseWeights(given);
+  const ofWeights = new Set(normalisingWeights(model.graph));
+  const nodes = model.graph.nodes.filter((node) => node.op === 'BatchNormalization' && !ofWeights.has(node));
   if (nodes.length === 0) return { model };
   for (const node of nodes) refuseReadStatistics(node, model.graph);
   const trained = nodes.some((node) => hasTrainedStatistics(node, model.graph));
   const handling = wanted ?? (trained ? 'freeze' : 'group');
-  const graph = handling === 'freeze' ? withStoredStatistics(model.graph) : groupNormInPlace(model.graph);
+  const graph = handling === 'freeze' ? withStoredStatistics(model.graph) : groupNormInPlace(model.graph, ofWeights);
   const words = `${nodes.length} BatchNormalization ${nodes.length === 1 ? 'node' : 'nodes'} ${explain(handling, trained, wanted)}`;
   return { model: { ...model, graph }, choice: { handling, nodes: nodes.length, words } };
 }
@@ -52,10 +56,6 @@ function hasTrainedStatistics(node: Node, { constants }: Graph): boolean {
     return variance.some((value) => value < share - 1e-6);
   }
   return mean.some((value) => value !== 0) || variance.some((value) => value !== 1);
-}
-
-function inTrainingMode(node: Node): boolean {
-  return intAttribute(node, 'training_mode', 0) === 1 || node.outputs.length > 1;
 }
 
 /** In training mode a node gives new running statistics; nothing may depend on them. */

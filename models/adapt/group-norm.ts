@@ -18,13 +18,15 @@ export function groupCount(channels: number): number {
 /**
  * The graph with GroupNorm in place of every BatchNormalization: same scale and bias, no statistics. It is written with operators of every
  * operator set from 11 on, as exporters write it: InstanceNormalization over groups.
+ * @param kept nodes that stay as they are
  * @throws ModelError when the number of channels is not known
  */
-export function groupNormInPlace(graph: Graph): Graph {
+export function groupNormInPlace(graph: Graph, kept: ReadonlySet<Node> = new Set()): Graph {
   const constants = new Map(graph.constants);
-  const nodes = graph.nodes.flatMap((node) => (node.op === 'BatchNormalization' ? groupNorm(node, constants) : [node]));
+  const replaced = (node: Node) => node.op === 'BatchNormalization' && !kept.has(node);
+  const nodes = graph.nodes.flatMap((node) => (replaced(node) ? groupNorm(node, constants) : [node]));
   const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.map(({ name }) => name)]);
-  const dropped = graph.nodes.filter(({ op }) => op === 'BatchNormalization').flatMap(({ inputs }) => inputs);
+  const dropped = graph.nodes.filter(replaced).flatMap(({ inputs }) => inputs);
   for (const name of dropped) if (!read.has(name)) constants.delete(name);
   return { ...graph, nodes, constants };
 }

@@ -1,9 +1,7 @@
 import { ConfigError } from '../../errors.ts';
 import type { Model } from '../../graph/ir.ts';
+import { isMadeUp } from '../../graph/made-up-names.ts';
 import { matches, nearNames } from '../../params/layer-patterns.ts';
-
-/** Names that an exporter made up: nobody can be expected to know them. */
-const madeUp = /^(onnx::|_?(val|t)_\d+$|constant|\d+$)/i;
 
 /**
  * What each layer answers to: its name, and, where the exporter made that up (`onnx::MatMul_57`), the names of the nodes that read it
@@ -19,7 +17,7 @@ export class LayerNames {
     for (const { name, inputs } of model.graph.nodes)
       for (const input of inputs) readers.set(input, [...(readers.get(input) ?? []), name]);
     this.names = new Map(
-      model.weights.map((layer) => [layer, madeUp.test(layer) ? [layer, ...(readers.get(layer) ?? [])] : [layer]]),
+      model.weights.map((layer) => [layer, isMadeUp(layer) ? [layer, ...(readers.get(layer) ?? [])] : [layer]]),
     );
   }
 

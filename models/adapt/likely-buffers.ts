@@ -1,4 +1,5 @@
 import type { Model, Tensor } from '../../graph/ir.ts';
+import { isComputed } from '../../graph/made-up-names.ts';
 
 /** A tensor that counts as a weight, since files do not say which of their initializers are, but looks like none. */
 export interface LikelyBuffer {
@@ -8,7 +9,7 @@ export interface LikelyBuffer {
 
 /** What frameworks and model authors call tensors that a model stores and does not train. */
 const telling =
-  /(^|[._/:])(\w*mask\w*|inv_freq|pe|position_ids|running_(mean|var)|anchors?|sinusoids?|window|mel_\w+|(pixel|image)_(mean|std)|buffer)$/i;
+  /(^|[._/:])(\w*mask\w*|(inv_)?freqs?|inv_freq|rotary\w*|mean|std|win|mel|final_logits_bias|pe|position_ids|running_(mean|var)|anchors?|sinusoids?|window|mel_\w+|(pixel|image)_(mean|std)|buffer)$/i;
 
 /** Scores of masked positions are at or below this; no trained weight is. */
 const maskedScore = -1e4;
@@ -19,8 +20,11 @@ export function likelyBuffers({ graph, weights }: Model): LikelyBuffer[] {
   const recurrent = new Set(
     graph.nodes.filter(({ op }) => ['LSTM', 'GRU', 'RNN'].includes(op)).flatMap(({ inputs }) => inputs),
   );
+  const tables = new Set(graph.nodes.filter(({ op }) => op === 'Gather').map(({ inputs }) => inputs[0]));
   return weights.flatMap((name) => {
-    const why = reason(name, graph.constants.get(name)!, recurrent.has(name));
+    const why =
+      reason(name, graph.constants.get(name)!, recurrent.has(name)) ??
+      (isComputed(name) && tables.has(name) ? 'its name is that of a table which the exporter computed' : undefined);
     return why === undefined ? [] : [{ name, why }];
   });
 }

@@ -4,7 +4,7 @@ import type { LayerNames } from './layer-names.ts';
 
 /** Name patterns of the layers to train. */
 export interface Selection {
-  /** Default: every layer. */
+  /** Default: every layer but values that the exporter computed. */
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
 }
@@ -12,10 +12,18 @@ export interface Selection {
 /**
  * The same model with fewer weights. The others become constants of every graph made from it: no gradient reaches them, and they are
  * in no parameter vector.
+ * @param folded weights that are trained only when `include` names them
  * @throws ConfigError when a pattern fits nothing, or nothing is left to train
  */
-export function selectWeights(model: Model, names: LayerNames, { include, exclude = [] }: Selection): Model {
-  const wanted = include ? names.matching(include, 'train.include') : new Set(names.layers);
+export function selectWeights(
+  model: Model,
+  names: LayerNames,
+  { include, exclude = [] }: Selection,
+  folded: readonly string[] = [],
+): Model {
+  const wanted = include
+    ? names.matching(include, 'train.include')
+    : new Set(names.layers.filter((name) => !folded.includes(name)));
   const unwanted = names.matching(exclude, 'train.exclude');
   const weights = model.weights.filter((name) => wanted.has(name) && !unwanted.has(name));
   if (weights.length === 0 && model.weights.length > 0) {

@@ -55,6 +55,10 @@ dpfl trains what the file says, which is not always what the program said. \`pad
 that row trains like the others (freeze it by excluding the table). PyTorch 1.13 exports circular padding, and \`scatter_add\` before operator
 set 16, with another meaning than it trains them with; compare with \`dpfl model grad\`.
 
+Neither are \`detach()\` (so that a straight-through estimator, \`x + (round(x) - x).detach()\`, trains as what is left without it, and a stopped gradient flows)
+and \`requires_grad_(False)\`: freeze such layers with \`train.exclude\`. The batch must be axis 0 of every input and of the output, and
+open: models of \`batch_first=False\` mix the examples; export a module that transposes inside.
+
 ## Adding an operator
 
 1. An entry in its family's file in graph/operators: its name, the types of its outputs from those of the inputs, and its gradient. Here that

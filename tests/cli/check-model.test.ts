@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { checkModelFile, checkText } from '../../cli/check-model.ts';
 import { compileModelFile } from '../../cli/compile-model.ts';
+import { inspectionText, inspectModelFile } from '../../cli/inspect-model.ts';
 import { float32Tensor, type Model } from '../../graph/ir.ts';
 import { decodeModel, readModelFile } from '../../graph/onnx/read.ts';
 import { encodeModel } from '../../graph/onnx/write.ts';
@@ -76,4 +77,86 @@ test.each([
   for (const step of steps) expect(names.filter((each) => each.startsWith(step)).length).toBeGreaterThan(0);
   // No node is called after its operator alone.
   expect(names.filter((each) => /^[A-Z][A-Za-z]*(_\d+)?$/.test(each))).toEqual([]);
+});
+
+describe('what a check says besides', () => {
+  /** logits = (x + table) · w, of sequences no longer than the table. */
+  function withTable(batch: number | string, dtype: 'float32' | 'int64' = 'float32'): Model {
+    const node = (op: string, inputs: string[], output: string) => ({
+      name: op,
+      op,
+      domain: '',
+      inputs,
+      outputs: [output],
+      attributes: {},
+    });
+    const tokens = dtype === 'int64';
+    const graph = {
+      name: 'g',
+      inputs: [{ name: 'x', dtype, shape: tokens ? [batch, 'time'] : [batch, 'time', 2] }],
+      outputs: [{ name: 'logits', dtype: 'float32' as const, shape: [batch, 'time', 2] }],
+      nodes: [
+        ...(tokens ? [node('Gather', ['emb', 'x'], 'e')] : [node('Identity', ['x'], 'e')]),
+        node('Add', ['e', 'table'], 's'),
+        node('MatMul', ['s', 'w'], 'logits'),
+      ],
+      constants: new Map([
+        ['w', float32Tensor([2, 2], [1, 2, 3, 4])],
+        ['table', float32Tensor([1, 20, 2], new Float32Array(40).fill(0.5))],
+        ...(tokens ? [['emb', float32Tensor([3, 2], [1, 2, 3, 4, 5, 6])] as const] : []),
+      ]),
+    };
+    return { graph, opset: 17, weights: ['w', 'table', ...(tokens ? ['emb'] : [])] };
+  }
+
+  function checked(model: Model, length = 100) {
+    const folder = mkdtempSync(join(tmpdir(), 'dpfl-check-'));
+    try {
+      const file = join(folder, 'model.onnx');
+      writeFileSync(file, encodeModel(model));
+      return checkModelFile(file, { batch: 10, length });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  test('a fixed batch size cannot be trained, with the mend', () => {
+    const check = checked(withTable(1));
+    expect(check.trainable).toBe(false);
+    expect(check.reason).toMatch(/^input 'x' has a fixed batch size of 1.*dynamic_axes=\{'x': \{0: 'batch'\}\}$/);
+  });
+
+  test('sizes that do not suit the model are no obstacle: --length says what suits', () => {
+    const check = checked(withTable('batch'));
+    expect({ trainable: check.trainable, estimate: check.estimate }).toEqual({ trainable: true, estimate: null });
+    expect(check.notes.join()).toMatch(/no estimate: sizes of 100 .*--length/);
+    expect(checkText(check)).toMatch(/: trainable\n(.*\n)*note +no estimate/);
+    expect(checked(withTable('batch'), 20).estimate).not.toBeNull();
+  });
+
+  test('a model of tokens is trained on arrays of your own', () => {
+    expect(checkText(checked(withTable('batch', 'int64'), 20))).toMatch(/own data .*data\.kind: npy.*'x'.*loss/);
+    expect(checked(withTable('batch'), 20).ownData).toBeNull();
+  });
+
+  test('inspect lists what is trained, and says what is not', () => {
+    const model = withTable('batch');
+    const rename = (name: string) => ({ w: 'fc.weight', table: 'val_7' })[name] ?? name;
+    const { nodes, constants } = model.graph;
+    const graph = {
+      ...model.graph,
+      nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(rename) })),
+      constants: new Map([...constants].map(([name, tensor]) => [rename(name), tensor])),
+    };
+    const folder = mkdtempSync(join(tmpdir(), 'dpfl-check-'));
+    try {
+      const file = join(folder, 'model.onnx');
+      writeFileSync(file, encodeModel({ ...model, graph, weights: model.weights.map(rename) }));
+      const inspection = inspectModelFile(file);
+      expect(inspection.layers.map(({ name }) => name)).toEqual(['fc.weight']);
+      expect(inspectionText(inspection)).toMatch(/\nnote +'val_7' is not trained/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 });

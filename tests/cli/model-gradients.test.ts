@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parseGradientCase, readGradientCase } from '../../cli/gradient-case.ts';
-import { modelGradients } from '../../cli/model-gradients.ts';
+import { gradientsJson, modelGradients } from '../../cli/model-gradients.ts';
 import type { LossKind } from '../../graph/compile-gradients.ts';
 import { float32Tensor, type Model } from '../../graph/ir.ts';
 
@@ -34,6 +34,18 @@ function gradientsOf(kind: LossKind, x: ReturnType<typeof float>, target: object
 }
 
 const close = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 5));
+
+test('the JSON is that of JSON.stringify, in pieces that no size of a model makes too long', () => {
+  const data = Array.from({ length: 150_000 }, (_, i) => i / 7 - 1e4);
+  const gradients = {
+    'a"b': { dims: [2], data: [0.5, -0] },
+    none: { dims: [0], data: [] },
+    w: { dims: [3, 50_000], data },
+  };
+  const pieces = [...gradientsJson({ loss: 1e-7, gradients })];
+  expect(pieces.join('')).toBe(`${JSON.stringify({ loss: 1e-7, gradients })}\n`);
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThan(2e6);
+});
 
 describe('losses of one run', () => {
   test('mse is a mean over all elements', async () => {

@@ -279,3 +279,47 @@ test('layers may be called what the training graph calls its own values', async 
 test('a training graph the runtime cannot load is a ModelError', async () => {
   await expect(LocalTrainer.create({ onnx: Uint8Array.of(1, 2, 3), layers: [] })).rejects.toThrow(ModelError);
 });
+
+test('a scalar, such as a learned temperature, is trained like any layer', async () => {
+  const b = new GraphBuilder();
+  const x = b.input('x', 'float32', ['n', 1, 1, 3]);
+  const w = b.constant(float32Tensor([3, 2], [0.5, -0.25, 1, 0.75, -1, 0.125]), 'fc.weight');
+  const temperature = b.constant(float32Tensor([], [0.5]), 'temperature');
+  const logits = b.op('MatMul', [b.op('Flatten', [x]), w]);
+  const scaled = b.op('Mul', [logits, temperature], {}, { outputNames: ['logits'] });
+  const model: Model = { graph: b.build('m', [scaled]), opset: 21, weights: ['fc.weight', 'temperature'] };
+  const trainer = await LocalTrainer.create(compileTraining(model, bindModel(model, 'classification', 'm')));
+  const examples: ExampleBatch = {
+    count: 2,
+    fields: {
+      image: { type: 'float32', dims: [2, 1, 1, 3], data: Float32Array.of(1, 2, -1, 0.5, -1, 1) },
+      label: { type: 'int32', dims: [2], data: Int32Array.of(0, 1) },
+    },
+  };
+  const initial = parametersOf(model, trainer.layout);
+  const { delta } = await trainer.train(initial, examples, gradientStep(2), draws());
+  // The loss written out in float64.
+  const lossAt = (s: number) => {
+    const rows = [
+      [1, 2, -1],
+      [0.5, -1, 1],
+    ];
+    const columns = [
+      [0.5, 1, -1],
+      [-0.25, 0.75, 0.125],
+    ];
+    const losses = rows.map((row, label) => {
+      const z = columns.map((column) => s * column.reduce((sum, value, i) => sum + value * row[i]!, 0));
+      return Math.log(z.reduce((sum, value) => sum + Math.exp(value), 0)) - z[label]!;
+    });
+    return (losses[0]! + losses[1]!) / 2;
+  };
+  const slope = (lossAt(0.5 + 1e-5) - lossAt(0.5 - 1e-5)) / 2e-5;
+  const at = trainer.layout.layers.find(({ name }) => name === 'temperature')!;
+  expect(at.size).toBe(1);
+  expect(Math.abs(delta[at.offset]!)).toBeCloseTo(Math.abs(slope), 5);
+  const clipped = localConfig.parse({ steps: 3, batchSize: 1, learningRate: 0.1, maxGradientNorm: 0.5 });
+  const several = await trainer.train(initial, examples, clipped, draws());
+  expect(several.delta[at.offset]).not.toBe(0);
+  expect(several.delta.every(Number.isFinite)).toBe(true);
+});

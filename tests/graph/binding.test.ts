@@ -53,6 +53,12 @@ describe('a model that does not fit is refused, naming the file and the mend', (
       /^m\.onnx: input 'mel' has a fixed batch size of 4/,
     ],
     [
+      'integers that are no lengths',
+      model([{ name: 'tokens', dtype: 'int64', shape: ['b', 's'] }, features], [scores]),
+      'transcription',
+      /^m\.onnx: input 'tokens' is int64 \[b, s\], but speech data can only fill lengths \[batch\]/,
+    ],
+    [
       'two floating-point inputs',
       model([image, features], [scores]),
       'classification',

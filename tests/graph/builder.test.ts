@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../errors.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
+import { differentiate } from '../../graph/differentiate.ts';
 import { int, int64Tensor, ints } from '../../graph/ir.ts';
 
 describe('a graph builder', () => {
@@ -55,6 +56,61 @@ describe('a graph builder', () => {
     expect(b.shape(b.op('Expand', [x, sizes]))).toEqual(['n', 4, 3]);
   });
 
+  test.each([
+    [7, 3, 1],
+    [-7, 3, 2],
+    [7, -3, -2],
+    [-6, 3, 0],
+  ])('folds %d mod %d, which has the sign of the divisor: %d', (a, d, expected) => {
+    const b = new GraphBuilder();
+    expect(b.constantTensor(b.op('Mod', [b.index(a), b.index(d)]))?.data).toEqual(BigInt64Array.of(BigInt(expected)));
+    const kept = b.op('Mod', [b.index(a), b.index(d)], { fmod: int(1) });
+    expect(b.constantTensor(kept)?.data).toEqual(BigInt64Array.of(BigInt(a % d)));
+  });
+
+  test('divides integers toward zero, and leaves a division by zero to the runtime', () => {
+    const b = new GraphBuilder();
+    expect(b.knownIntegers(b.op('Div', [b.index(-7), b.index(2)]))).toEqual([-3]);
+    expect(b.knownIntegers(b.op('Div', [b.index(7), b.index(0)]))).toBeUndefined();
+    expect(b.knownIntegers(b.op('Mod', [b.index(7), b.index(0)]))).toBeUndefined();
+  });
+
+  test('folds the place of a new axis, of a shape whose other sizes are open', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['t', 'n', 18]);
+    const at = b.op('Mod', [b.axes([2]), b.axes([3])]);
+    const head = b.op('Slice', [b.shapeOf(x), b.axes([0]), b.op('Reshape', [at, b.axes([1])])]);
+    const shape = b.op('Concat', [head, b.axes([3, 6])], { axis: int(0) });
+    expect(b.shape(b.op('Reshape', [x, shape]))).toEqual(['t', 'n', 3, 6]);
+  });
+
+  test('folds sizes that go through floating point', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 7]);
+    const size = b.op('Shape', [x], { start: int(1), end: int(2) });
+    const half = b.op('Div', [b.op('Cast', [size], { to: int(1) }), b.scalar(2)]);
+    const bounded = b.op('Clip', [b.op('Ceil', [half]), b.scalar(1), b.scalar(3)]);
+    expect(b.knownIntegers(b.op('Cast', [b.op('Floor', [half])], { to: int(7) }))).toEqual([3]);
+    expect(b.knownIntegers(b.op('Cast', [b.op('Ceil', [half])], { to: int(7) }))).toEqual([4]);
+    expect(b.knownIntegers(b.op('Cast', [b.op('Round', [half])], { to: int(7) }))).toEqual([4]);
+    expect(b.knownIntegers(b.op('Cast', [bounded], { to: int(7) }))).toEqual([3]);
+    expect(b.knownIntegers(b.op('Max', [size, b.axes([9])]))).toEqual([9]);
+    const open = b.op('Cast', [b.op('Shape', [x], { start: int(0), end: int(1) })], { to: int(1) });
+    expect(b.knownIntegers(b.op('Floor', [b.op('Div', [open, b.scalar(2)])]))).toBeUndefined();
+  });
+
+  test('repeats by a size that is open, and gives the gradient the size before', () => {
+    const b = new GraphBuilder();
+    const x = b.input('x', 'float32', ['n', 't', 3]);
+    const token = b.input('token', 'float32', [1, 1, 3]);
+    const batch = b.op('Shape', [x], { start: int(0), end: int(1) });
+    const tiled = b.op('Tile', [token, b.op('Concat', [batch, b.axes([1, 1])], { axis: int(0) })]);
+    expect(b.shape(tiled)).toEqual(['n', 1, 3]);
+    const dy = b.input('dy', 'float32', ['n', 1, 3]);
+    const gradients = differentiate(b, [...b.nodes], new Map([[tiled, dy]]), new Set([token]));
+    expect(b.shape(gradients.get(token)!)).toEqual([1, 1, 3]);
+  });
+
   test('refuses types that do not fit, naming the node', () => {
     const b = new GraphBuilder();
     const [x, y] = [b.input('x', 'float32', [2, 3]), b.input('y', 'float32', [4])];
@@ -63,6 +119,8 @@ describe('a graph builder', () => {
       "node 'sum2' (Add): shapes [2,3] and [4] do not broadcast",
     );
     expect(() => b.op('MatMul', [x, y], {}, { name: 'p' })).toThrow("node 'p' (MatMul): inner sizes 3 and 4 differ");
+    const outside = () => b.op('Gather', [b.axes([1, 2]), b.index(2)], { axis: int(0) }, { name: 'g' });
+    expect(outside).toThrow("node 'g' (Gather): index 2 lies outside an axis of size 2");
     expect(() => b.op('Exp', ['z'])).toThrow(/'z' is used before anything produces it/);
   });
 });

@@ -33,6 +33,29 @@ test('one element is a weight when somebody named it, such as the bias of one ou
   expect(namesOf([], { 'fc.bias': vector(1), 'onnx::Mul_31': vector(1), 45: vector(1) })).toEqual(['fc.bias']);
 });
 
+test('scalars are weights where the exporter keeps the names of parameters', () => {
+  const scalar = (value: number) => float32Tensor([], [value]);
+  const constants = {
+    w: vector(3),
+    logit_scale: scalar(2.6),
+    'blocks.0.alpha': scalar(0),
+    'attn.masked_bias': scalar(-1e4),
+  };
+  const made = {
+    'onnx::Mul_31': scalar(2),
+    val_5: scalar(2),
+    clamp_min: scalar(0),
+    45: scalar(1),
+    'add/y:0': scalar(1),
+  };
+  const all = { ...constants, ...made };
+  const graph = { name: 'g', inputs: [], outputs: [], nodes: [], constants: new Map(Object.entries(all)) };
+  expect(weightNames(graph, Object.keys(all), true)).toEqual(['w', 'logit_scale', 'blocks.0.alpha']);
+  expect(weightNames(graph, Object.keys(all))).toEqual(['w']);
+  const newer = { ...graph, nodes: [{ ...node('Add', ['w', 'w']), name: 'node_add' }] };
+  expect(weightNames(newer, Object.keys(all), true)).toEqual(['w', 'blocks.0.alpha']);
+});
+
 test('masks of −∞ or of the least float32 are not weights', () => {
   const constants = {
     w: float32Tensor([2], [-1e9, 0]),

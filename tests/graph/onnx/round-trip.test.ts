@@ -138,6 +138,21 @@ describe('a file that cannot be used names itself and the fault', () => {
     expect(() => decodeModel(new TextEncoder().encode('not a model at all'), 'notes.txt')).toThrow(/^notes\.txt: /);
   });
 
+  test('damaged: an output that no node produces', () => {
+    const graph: Graph = { name: 'g', inputs: [], nodes: [], constants: new Map(), outputs: [] };
+    const node: Node = { name: 'n', op: 'Relu', domain: '', inputs: ['w'], outputs: ['z'], attributes: {} };
+    const y = { name: 'y', dtype: 'float32' as const, shape: [1] };
+    const constants = new Map([['w', float32Tensor([1], [1])]]);
+    const bytes = encodeModel({
+      graph: { ...graph, nodes: [node], constants, outputs: [y] },
+      opset: 17,
+      weights: ['w'],
+    });
+    expect(() => decodeModel(bytes, 'm.onnx')).toThrow(
+      /^m\.onnx: no node produces output 'y'[^\n]*export the model again$/,
+    );
+  });
+
   test('damaged: a tensor shorter than its shape', () => {
     const [, model] = models[0]!;
     const proto = modelProto.decode(encodeModel(model)) as unknown as {
@@ -153,7 +168,7 @@ describe('a file that cannot be used names itself and the fault', () => {
 });
 
 describe('external data', () => {
-  const file = (location: string) => {
+  const file = (location: string, length = '8') => {
     const proto = {
       irVersion: 8,
       opsetImport: [{ domain: '', version: 17 }],
@@ -172,7 +187,7 @@ describe('external data', () => {
             externalData: [
               { key: 'location', value: location },
               { key: 'offset', value: '4' },
-              { key: 'length', value: '8' },
+              { key: 'length', value: length },
             ],
           },
         ],
@@ -188,6 +203,19 @@ describe('external data', () => {
       writeFileSync(join(folder, 'model.onnx'), file('weights.bin'));
       const model = readModelFile(join(folder, 'model.onnx'));
       expect(model.graph.constants.get('w')).toEqual(float32Tensor([2], [1.5, -2]));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  test('shorter than the model says, by however much, is refused', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dpfl-onnx-'));
+    try {
+      writeFileSync(join(folder, 'weights.bin'), new Uint8Array(8));
+      for (const length of ['8', '999999999999', '-4', 'x'])
+        expect(() => decodeModel(file('weights.bin', length), 'm', folder)).toThrow(
+          /weights\.bin is shorter than the model/,
+        );
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node';
 import { parseGradientCase } from '../../../cli/gradient-case.ts';
 import { type ModelGradients, modelGradients } from '../../../cli/model-gradients.ts';
 import { ModelError } from '../../../errors.ts';
-import { float32Tensor, type Graph, int, type Model, type Node } from '../../../graph/ir.ts';
+import { float32Tensor, type Graph, int, int64Tensor, type Model, type Node } from '../../../graph/ir.ts';
 import { readModelFile } from '../../../graph/onnx/read.ts';
 import { encodeModel } from '../../../graph/onnx/write.ts';
 import { settleBatchNorm } from '../../../models/adapt/batch-norm.ts';
@@ -218,5 +218,73 @@ describe('training mode', () => {
     const settle = () => settleBatchNorm({ ...model, graph: { ...model.graph, outputs } }, handling);
     expect(settle).toThrow(ModelError);
     expect(settle).toThrow(/'\/norm\/BatchNormalization'.*export the model in eval mode/);
+  });
+});
+
+/** y = x · standardised(w), a 1 × 1 kernel as a matrix of [inputs, filters]. */
+function standardising(shape: readonly number[]): Model {
+  const node = (op: string, inputs: string[], outputs: string[], attributes: Node['attributes'] = {}): Node => ({
+    name: op === 'BatchNormalization' ? '/BatchNormalization' : `${op}_${outputs[0]}`,
+    op,
+    domain: '',
+    inputs,
+    outputs,
+    attributes,
+  });
+  const ones = float32Tensor([4], [1, 1, 1, 1]);
+  const zeros = float32Tensor([4], [0, 0, 0, 0]);
+  const graph: Graph = {
+    name: 'g',
+    inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 3] }],
+    outputs: [{ name: 'y', dtype: 'float32', shape: ['batch', 4] }],
+    nodes: [
+      node('Reshape', ['conv.weight', 'laid_out'], ['one']),
+      node('Sqrt', ['onnx::Sqrt_3'], ['idle']),
+      node(
+        'BatchNormalization',
+        ['one', 'onnx::BN_1', 'onnx::BN_2', 'onnx::BN_2', 'onnx::BN_1'],
+        ['normal', 'm', 'v'],
+        {
+          training_mode: int(1),
+          epsilon: { kind: 'float', value: 1e-3 },
+        },
+      ),
+      node('Reshape', ['normal', 'flat'], ['kernel']),
+      node('Transpose', ['kernel'], ['matrix']),
+      node('MatMul', ['x', 'matrix'], ['y']),
+    ],
+    constants: new Map([
+      ['conv.weight', float32Tensor([4, 3], draws('kernel', 12))],
+      ['onnx::BN_1', ones],
+      ['onnx::Sqrt_3', ones],
+      ['onnx::BN_2', zeros],
+      ['laid_out', int64Tensor([3], shape)],
+      ['flat', int64Tensor([2], [4, 3])],
+    ]),
+  };
+  return { graph, opset: 17, weights: ['conv.weight', 'onnx::BN_1', 'onnx::BN_2', 'onnx::Sqrt_3'] };
+}
+
+describe('weight standardisation by a BatchNormalization over kernels', () => {
+  test.each([undefined, 'group', 'freeze'] as const)(
+    'is computed as it is (%s), and adds no weights',
+    async (wanted) => {
+      const model = standardising([1, 4, -1]);
+      const settled = settleBatchNorm(model, wanted);
+      expect(settled.choice).toBeUndefined();
+      expect(settled.model.weights).toEqual(['conv.weight']);
+      const x = draws('x', 6);
+      const expected = await outputOf(model, x, [2, 3]);
+      const got = await outputOf(settled.model, x, [2, 3]);
+      // float32, sums of 3.
+      for (const [i, value] of expected.entries()) expect(got[i]).toBeCloseTo(value, 5);
+    },
+  );
+
+  test('is refused where the kernels are no single example', () => {
+    expect(() => settleBatchNorm(standardising([3, 4, 1]))).toThrow(ModelError);
+    expect(() => settleBatchNorm(standardising([3, 4, 1]))).toThrow(
+      /^node '\/BatchNormalization' \(BatchNormalization\) normalises weights in training mode.*export the model again$/,
+    );
   });
 });

@@ -24,6 +24,12 @@ const cases: readonly GradientCase[] = [
     op: 'Tile',
     inputs: [real([2, 3, 2], { shape: ['n', 't', 2] }), vector(1, 2, 1)],
   },
+  { title: 'repeats known when the graph runs', op: 'Tile', inputs: [real([1, 3]), given([2], [2, 3])] },
+  {
+    title: 'unknown sizes and repeats',
+    op: 'Tile',
+    inputs: [real([2, 3], { shape: ['n', 't'] }), given([2], [2, 2])],
+  },
   { title: 'depth first', op: 'DepthToSpace', inputs: [image()], attributes: { blocksize: int(2) } },
   {
     title: 'column first, as pixel shuffles are',
