@@ -1,4 +1,4 @@
-import { floatAttribute, int, intAttribute, type Node } from '../ir.ts';
+import { float, floatAttribute, int, intAttribute, type Node } from '../ir.ts';
 import { type GraphView, isTotal, type Match, type Rewrite, replacing } from './rewrite.ts';
 
 /**
@@ -24,8 +24,8 @@ const fuse: Match = (node, view) => {
   if (!scaled || !factors) return undefined;
   const [x, d] = factors;
   return () => {
-    const step = b.op('Mul', [d, b.op('Neg', [scaled.inputs[1]!])]);
-    b.op('Gemm', [x, step, node.inputs[0]!], { transA: int(1) }, { outputNames: node.outputs });
+    const step = b.op('Mul', [d, scaled.inputs[1]!]);
+    b.op('Gemm', [x, step, node.inputs[0]!], { transA: int(1), alpha: float(-1) }, { outputNames: node.outputs });
   };
 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { blockOf } from '../../cli/prepare.ts';
+import { blockOf, prepare } from '../../cli/prepare.ts';
 import { ConfigError, PrivacyError } from '../../errors.ts';
 import { smallConfig, smallRun } from './small-run.ts';
 
@@ -43,6 +43,22 @@ describe('prepare', () => {
     expect(() => smallRun(sections)).toThrow(PrivacyError);
     expect(() => smallRun(sections)).toThrow('privacy.budget: the first round alone costs more than epsilon 0.0001');
   });
+});
+
+test('a task names the block of channels only where its training step has any', () => {
+  const data = {
+    kind: 'synthetic-images',
+    population: 1000,
+    imageShape: [3, 16, 16],
+    samplesPerUser: 4,
+    evaluationSamples: 2,
+  };
+  const blockOfTask = (channels: number[], block?: 8 | 16) =>
+    prepare(smallConfig({ model: { kind: 'cnn', channels, hidden: 8 }, data }), block).task.block;
+  expect(blockOfTask([16, 32], 16)).toBe(16);
+  expect(blockOfTask([16, 32])).toBeUndefined();
+  // Channels that are no whole blocks: any worker may train it.
+  expect(blockOfTask([6, 10], 16)).toBeUndefined();
 });
 
 test('blockOf: portable kernels are for any processor', async () => {
