@@ -58,6 +58,8 @@ export class LocalWorkers {
     this.options = options;
     this.command = options.command ?? [
       process.execPath,
+      // There is a worker per core, and little garbage but the buffers of outputs: collectors beside it would take other workers' cores.
+      '--single-threaded-gc',
       fileURLToPath(new URL('../cli/main.js', import.meta.url)),
       'worker',
     ];
