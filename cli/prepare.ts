@@ -59,7 +59,7 @@ export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
   requireFit(model, binding, dataset.task, source);
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: cache.artifact('training', model, binding, compileTraining, { clipped: clipsGradients(config), block }),
+    training: cache.artifact('training', model, binding, compileTraining, { ...stepOptions(config), block }),
     forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
@@ -112,9 +112,13 @@ export function blockOf({ federation }: RunConfig): Promise<ChannelBlock | undef
   return federation.kernels === 'native' ? processorBlock() : Promise.resolve(undefined);
 }
 
-/** Whether any training of the run clips gradients: a step that does not is shorter. */
-function clipsGradients({ local, seedModel }: RunConfig): boolean {
-  return local.maxGradientNorm !== null || (seedModel !== undefined && seedModel.maxGradientNorm !== null);
+/** What the run's trainings, its seed model's among them, have in common: where none clips gradients, a step is shorter. */
+function stepOptions({ local, seedModel }: RunConfig): { clipped: boolean; batchSize: number } {
+  const trainings = seedModel === undefined ? [local] : [local, seedModel];
+  return {
+    clipped: trainings.some(({ maxGradientNorm }) => maxGradientNorm !== null),
+    batchSize: Math.max(...trainings.map(({ batchSize }) => batchSize)),
+  };
 }
 
 /** Compilers see a graph, not the file that it came from. */

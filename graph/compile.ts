@@ -3,7 +3,7 @@ import type { LayerSpec } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
 import { ClientVisits } from './client-visits.ts';
-import { deferUpdates } from './deferred-updates.ts';
+import { deferUpdates, largestGatheredBatch } from './deferred-updates.ts';
 import { differentiate } from './differentiate.ts';
 import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
@@ -27,6 +27,8 @@ export interface Artifact {
 export interface TrainingOptions {
   /** Whether gradients are clipped to `max_gradient_norm`; without, the graph has neither that input nor `gradient_norms`. */
   readonly clipped?: boolean;
+  /** Largest mini-batch to expect: what pays for small ones does not for large ones. Default: small. No result depends on it but for rounding. */
+  readonly batchSize?: number;
   /** Channels that convolutions take at once: the graph then runs right on processors with this block alone. Default: on all. */
   readonly block?: ChannelBlock | undefined;
 }
@@ -71,7 +73,7 @@ export const trainingNames = {
 export function compileTraining(
   model: Model,
   binding: Binding,
-  { clipped = true, block }: TrainingOptions = {},
+  { clipped = true, ...options }: TrainingOptions = {},
 ): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
@@ -88,7 +90,7 @@ export function compileTraining(
   if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, carried } = writeStep(b, model, binding, layers, fields, { clipped, block });
+  const { body, states, carried } = writeStep(b, model, binding, layers, fields, { clipped, ...options });
   const { losses, gradientNorms, infeasible } = trainingNames;
   const perStep = [losses, ...(clipped ? [gradientNorms] : []), ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
@@ -123,7 +125,7 @@ function writeStep(
   binding: Binding,
   layers: readonly LayerSpec[],
   fields: readonly DataField[],
-  { clipped, block }: TrainingOptions,
+  { clipped, batchSize = 1, block }: TrainingOptions,
 ) {
   const b = outer.subgraph();
   const step = b.input('loop/step', 'int64', []);
@@ -151,7 +153,7 @@ function writeStep(
   }));
   const visits = new ClientVisits(outer, b, batch, trainingNames);
   const carried = b.within('update', (): ReadonlyMap<string, CarriedLayer> => {
-    const deferred = deferUpdates(outer, b, steps, visits);
+    const deferred = batchSize <= largestGatheredBatch ? deferUpdates(outer, b, steps, visits) : [];
     return new Map([...deferred, ...storeKernels(outer, b, steps)]);
   });
   visits.hoist();

@@ -11,6 +11,9 @@ import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
  */
 const leastSize = 64;
 
+/** With larger mini-batches a run has too few steps to save anything, and products of rows with rows cost more than the steps. */
+export const largestGatheredBatch = 64;
+
 /** Narrower data is not worth preparing before the loop. */
 const leastDataWidth = 64;
 

@@ -172,7 +172,11 @@ async function runRounds(
   const model = buildModel(config.model, dataset.task, config.seed);
   const clipped = config.local.maxGradientNorm !== null;
   const block = await processorBlock();
-  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), { clipped, block });
+  const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), {
+    clipped,
+    batchSize: config.local.batchSize,
+    block,
+  });
   const layout = new ParameterLayout(training.layers);
   const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
   const { data, seed, local } = config;

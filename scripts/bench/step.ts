@@ -68,7 +68,7 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
 /** A function that trains the client once and returns the milliseconds of processor time it took. */
 export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
   const trainer = await LocalTrainer.create(
-    compileTraining(model, bindModel(model, objective, title), { block: await processorBlock() }),
+    compileTraining(model, bindModel(model, objective, title), { batchSize, block: await processorBlock() }),
   );
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });

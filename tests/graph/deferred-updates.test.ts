@@ -12,8 +12,8 @@ interface Body {
 }
 
 /** What the loop of a compiled training graph hands from step to step, and the operators in front of it. */
-function loopOf(model: Model): { states: string[]; before: string[] } {
-  const { onnx } = compileTraining(model, bindModel(model, 'classification', 'test'));
+function loopOf(model: Model, batchSize?: number): { states: string[]; before: string[] } {
+  const { onnx } = compileTraining(model, bindModel(model, 'classification', 'test'), { batchSize });
   const { graph } = modelProto.decode(onnx) as unknown as {
     graph: { node: { opType: string; attribute: { name: string; g?: Body }[] }[] };
   };
@@ -49,6 +49,12 @@ describe('layers whose steps are gathered', () => {
     ]);
     // The data times the weight and times itself, for all visits at once.
     expect(before.filter((op) => op === 'Gemm')).toHaveLength(2);
+  });
+
+  test('with large mini-batches every layer steps at once', () => {
+    const model = buildMlp({ kind: 'mlp', imageShape, hidden: [150, 140], classes: 5 }, 1);
+    expect(loopOf(model, 64).states.some((name) => name.startsWith('history/'))).toBe(true);
+    expect(loopOf(model, 65).states.every((name) => name.startsWith('weights/'))).toBe(true);
   });
 
   test('a small layer steps at once', () => {
