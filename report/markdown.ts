@@ -56,9 +56,14 @@ function runSection({ run }: Report): string {
     ['started from', run.start],
     ['seed model', run.seedModel ?? 'none'],
     ['random seed', String(run.seed)],
-    ...Object.entries(run.environment).map(([key, value]): [string, string] => [key, value]),
+    ...Object.entries(run.environment).map(([key, value]): [string, string] => [inWords(key), value]),
   ];
   return `## What was run\n\n${table(['', ''], rows)}`;
+}
+
+/** `dataFingerprint` → `data fingerprint`; units such as GiB stay. */
+function inWords(key: string): string {
+  return key.replace(/[A-Z](?=[a-z]{3})/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function accuracySection({ metric, before, after, overRounds }: AccuracySection): string {

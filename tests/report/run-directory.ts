@@ -63,6 +63,8 @@ export const FINISHED: Fixture = {
     dataset: 'Spoken digits.',
     node: 'v20.0.0',
     processors: 2,
+    modelFingerprint: 'c0ffee',
+    memoryGiB: 24,
     nested: { not: 'shown' },
   },
   rounds: [

@@ -107,9 +107,12 @@ describe('a finished private run', () => {
     expect(markdown).not.toMatch(/undefined|NaN|\[object/);
   });
 
-  test('manifest values are shown when they are single values', async () => {
-    const { report } = await reportOf();
-    expect(report.run.environment).toEqual({ node: 'v20.0.0', processors: '2' });
+  test('manifest values are shown when they are single values, their keys in words', async () => {
+    const { report, markdown } = await reportOf();
+    const others = { modelFingerprint: 'c0ffee', memoryGiB: '24' };
+    expect(report.run.environment).toEqual({ node: 'v20.0.0', processors: '2', ...others });
+    expect(markdown).toMatch(/\| model fingerprint +\| c0ffee/);
+    expect(markdown).toMatch(/\| memoryGiB +\| 24/);
     expect(report.run.data).toBe('Spoken digits.');
   });
 
