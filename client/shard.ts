@@ -184,7 +184,7 @@ export async function trainShard(
   };
 }
 
-/** How long small clients may follow each other before the event loop gets a turn, which costs a tenth of such a client. */
+/** How long small clients may follow each other before the event loop gets a turn: heartbeats need no more. */
 const TURN_MILLISECONDS = 10;
 
 /** An error names its client: it would come again on every worker, and ends the run. */

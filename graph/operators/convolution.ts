@@ -1,7 +1,8 @@
 import { knownCount } from '../dims.ts';
 import { matMul, reduceSum } from '../expressions.ts';
-import { type Dim, elementCount, int, int64Tensor, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
+import { type Dim, elementCount, int, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
+import { positionsBackwards, positionsLast } from './kernel-order.ts';
 import type { GradientContext, Gradients, Operator } from './operator.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
 import { like, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
@@ -83,24 +84,10 @@ function inputGradient(b: GraphWriter, dy: string, weight: string, x: string, wi
 function turnedAround(b: GraphWriter, weight: string, kernel: readonly number[]): string {
   const [outputs, channels] = b.shape(weight) as readonly [number, number];
   const positions = elementCount(kernel);
-  const backwards = b.constant(int64Tensor([positions], [...Array(positions).keys()].reverse()));
-  const turned = b.op('Gather', [positionsFirst(b, weight), backwards], { axis: int(0) });
-  const exchanged = b.op('Transpose', [b.reshape(turned, [positions, outputs, channels])], { perm: ints([0, 2, 1]) });
+  const exchanged = b.op('Transpose', [b.reshape(positionsBackwards(b, weight), [positions, outputs, channels])], {
+    perm: ints([0, 2, 1]),
+  });
   return positionsLast(b, b.reshape(exchanged, [positions, channels * outputs]), [channels, outputs, ...kernel]);
-}
-
-/**
- * A kernel [outputs, channels, ...kernel] as one row per kernel position, [positions, outputs · channels], and back. The runtime moves one
- * axis past all others ten times as fast as it exchanges three.
- */
-function positionsFirst(b: GraphWriter, weight: string): string {
-  const [outputs, channels, ...kernel] = b.shape(weight) as readonly number[];
-  const rows = b.reshape(weight, [outputs! * channels!, elementCount(kernel)]);
-  return b.op('Transpose', [rows], { perm: ints([1, 0]) });
-}
-
-function positionsLast(b: GraphWriter, rows: string, shape: readonly number[]): string {
-  return b.reshape(b.op('Transpose', [rows], { perm: ints([1, 0]) }), shape);
 }
 
 /** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */

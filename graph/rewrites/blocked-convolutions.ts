@@ -1,4 +1,5 @@
-import { elementCount, int, int64Tensor, intAttribute, ints, intsAttribute, type Node } from '../ir.ts';
+import { elementCount, int, intAttribute, ints, intsAttribute, type Node } from '../ir.ts';
+import { positionsBackwards, positionsFirst } from '../operators/kernel-order.ts';
 import { windowOf } from '../operators/windows.ts';
 import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.ts';
 
@@ -33,14 +34,11 @@ function plain(node: Node, view: GraphView, block: ChannelBlock): ReturnType<Mat
   const { b } = view;
   const sizes = node.op === 'Conv' ? kernelSizes(node, view, block) : undefined;
   if (!sizes) return undefined;
-  const { first: outputs, second: channels, positions } = sizes;
-  const { kernel, strides, dilations, padsBegin, padsEnd } = windowOf(
-    node,
-    sizes.kernel,
-    b.shape(node.inputs[0]!).slice(2),
-  );
+  const { first: outputs, second: channels, window } = sizes;
+  const { kernel, strides, dilations, padsBegin, padsEnd } = window;
+  const positions = elementCount(kernel);
   return () => {
-    const rows = b.reshape(positionsFirst(view, node.inputs[1]!, positions), [positions, outputs, channels]);
+    const rows = b.reshape(positionsFirst(b, node.inputs[1]!), [positions, outputs, channels]);
     const inputsFirst = b.op('Transpose', [rows], { perm: ints([0, 2, 1]) });
     const weight = blocked(view, inputsFirst, [channels, outputs], kernel, block);
     write(node, view, weight, outputs, {
@@ -59,24 +57,18 @@ function transposed(node: Node, view: GraphView, block: ChannelBlock): ReturnTyp
       ? kernelSizes(node, view, block)
       : undefined;
   if (!sizes) return undefined;
-  const { first: channels, second: outputs, positions } = sizes;
-  const { kernel, strides, dilations, padsBegin, padsEnd } = windowOf(
-    node,
-    sizes.kernel,
-    b.shape(node.inputs[0]!).slice(2),
-  );
+  const { first: channels, second: outputs, window } = sizes;
+  const { kernel, strides, dilations, padsBegin, padsEnd } = window;
   const reach = kernel.map((size, i) => (size - 1) * dilations[i]!);
   const pads = [padsBegin, padsEnd].flatMap((side) => side.map((pad, i) => reach[i]! - pad));
   if (strides.some((stride) => stride !== 1) || pads.some((pad) => pad < 0)) return undefined;
   return () => {
-    const backwards = b.constant(int64Tensor([positions], [...Array(positions).keys()].reverse()));
-    const turned = b.op('Gather', [positionsFirst(view, node.inputs[1]!, positions), backwards], { axis: int(0) });
-    const weight = blocked(view, turned, [channels, outputs], kernel, block);
+    const weight = blocked(view, positionsBackwards(b, node.inputs[1]!), [channels, outputs], kernel, block);
     write(node, view, weight, outputs, { kernel_shape: ints(kernel), dilations: ints(dilations), pads: ints(pads) });
   };
 }
 
-/** The sizes of a kernel [first, second, height, width] without groups whose channels are whole blocks. */
+/** The sizes of a kernel [first, second, height, width] without groups whose channels are whole blocks, and how it moves. */
 function kernelSizes(node: Node, { b }: GraphView, block: ChannelBlock) {
   const shape = b.shape(node.inputs[1]!);
   if (shape.length !== 4 || !shape.every((size) => typeof size === 'number')) return undefined;
@@ -85,12 +77,7 @@ function kernelSizes(node: Node, { b }: GraphView, block: ChannelBlock) {
   const places = b.shape(node.outputs[0]!).slice(2);
   if (places.every((size) => typeof size === 'number') && elementCount(places as number[]) < fewestPlaces)
     return undefined;
-  return { first, second, kernel, positions: elementCount(kernel) };
-}
-
-/** [first, second, height, width] → [positions, first · second]. */
-function positionsFirst({ b }: GraphView, weight: string, positions: number): string {
-  return b.op('Transpose', [b.reshape(weight, [-1, positions])], { perm: ints([1, 0]) });
+  return { first, second, window: windowOf(node, kernel, b.shape(node.inputs[0]!).slice(2)) };
 }
 
 /** A kernel by position, input and output channel, in blocks: blocks of 64 bytes and more move, no single values. */
