@@ -19,8 +19,8 @@ export interface LocalResult {
   readonly seconds: number;
 }
 
-/** Stands for "no clipping" in float32, where dividing infinity by infinity would not. */
-const unclipped = 3.4e38;
+/** Stands for "no clipping": float32 holds its square. */
+const unclipped = 1e18;
 
 /**
  * Most visits of examples in one run of the training graph, if they are more than one step: the graph gathers rows of all visits
@@ -97,7 +97,8 @@ export class LocalTrainer {
     const feeds: Record<string, ort.Tensor> = {
       [trainingNames.learningRate]: scalar(settings.learningRate),
     };
-    if (this.clips) feeds[trainingNames.maxGradientNorm] = scalar(settings.maxGradientNorm ?? unclipped);
+    if (this.clips)
+      feeds[trainingNames.maxGradientNorm] = scalar(Math.min(settings.maxGradientNorm ?? unclipped, unclipped));
     else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
     const runs = cutSchedule(schedule, visitsPerRun);

@@ -7,6 +7,7 @@ import { deferUpdates, largestGatheredBatch } from './deferred-updates.ts';
 import { differentiate } from './differentiate.ts';
 import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
+import { mul } from './expressions.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
 import { int, type Model } from './ir.ts';
 import { hoistInvariants } from './loop-invariants.ts';
@@ -14,7 +15,8 @@ import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
 import { optimise } from './optimise.ts';
 import type { ChannelBlock } from './rewrites/blocked-convolutions.ts';
-import { writeClippedStep } from './sgd-step.ts';
+import { writeClippedRate, writeStep } from './sgd-step.ts';
+import { hoistStepScalars } from './step-scalars.ts';
 import { storeKernels } from './stored-kernels.ts';
 
 /** A compiled graph and the layers whose values it takes and gives. */
@@ -25,7 +27,7 @@ export interface Artifact {
 }
 
 export interface TrainingOptions {
-  /** Whether gradients are clipped to `max_gradient_norm`; without, the graph has neither that input nor `gradient_norms`. */
+  /** Whether gradients are clipped to `max_gradient_norm`; without, the graph has no such input. */
   readonly clipped?: boolean;
   /** Largest mini-batch to expect: what pays for small ones does not for large ones. Default: small. No result depends on it but for rounding. */
   readonly batchSize?: number;
@@ -53,7 +55,6 @@ export const trainingNames = {
   learningRate: 'learning_rate',
   maxGradientNorm: 'max_gradient_norm',
   losses: 'losses',
-  gradientNorms: 'gradient_norms',
   infeasible: 'infeasible_targets',
   dropoutSeed: 'dropout/seed',
 } as const;
@@ -66,8 +67,7 @@ export const trainingNames = {
  * batch), `batches/offsets` int64 [steps + 1] (where each batch starts in it), `learning_rate` and `max_gradient_norm` float32 scalars.
  * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
  * Outputs: each layer's delta (weight before − weight after, so that no other code passes over the parameters for it), `losses` [steps],
- * `gradient_norms` [steps] (before clipping), and for CTC `infeasible_targets` [steps] (how many targets did not fit into their frames,
- * and were skipped).
+ * and for CTC `infeasible_targets` [steps] (how many targets did not fit into their frames, and were skipped).
  * @throws ModelError when the model cannot be differentiated
  */
 export function compileTraining(
@@ -90,9 +90,9 @@ export function compileTraining(
   if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, carried } = writeStep(b, model, binding, layers, fields, { clipped, ...options });
-  const { losses, gradientNorms, infeasible } = trainingNames;
-  const perStep = [losses, ...(clipped ? [gradientNorms] : []), ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
+  const { body, states, carried } = writeLocalStep(b, model, binding, layers, fields, { clipped, ...options });
+  const { losses, infeasible } = trainingNames;
+  const perStep = [losses, ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
   const final = (state: string) => `final/${state}`;
   b.control(
@@ -119,7 +119,7 @@ export function compileTraining(
 const weightName = (layer: string) => `weights/${layer}`;
 
 /** The body of the loop: one local SGD step. */
-function writeStep(
+function writeLocalStep(
   outer: GraphBuilder,
   model: Model,
   binding: Binding,
@@ -132,19 +132,23 @@ function writeStep(
   const condition = b.input('loop/continue', 'bool', []);
   const weights = new Map(layers.map(({ name, shape }) => [name, b.input(weightName(name), 'float32', shape)]));
   const padded = binding.objective === 'transcription';
-  const batch = b.within('batch', () => writeMiniBatch(b, step, trainingNames, fields, padded));
+  const batch = b.within('batch', () => writeMiniBatch(outer, b, step, trainingNames, fields, padded));
   const dropouts = activeDropouts(model).length;
   const dropout =
     dropouts > 0
       ? b.within('dropout', () => DropoutDraws.write(b, trainingNames.dropoutSeed, step, dropouts))
       : undefined;
   const { nodes, loss, seeds, infeasible } = writeForwardAndLoss(b, model, binding, batch.rows, weights, dropout);
-  const gradients = differentiate(b, nodes, seeds, new Set(weights.values()));
-  const settings = {
-    learningRate: trainingNames.learningRate,
-    ...(clipped ? { maxGradientNorm: trainingNames.maxGradientNorm } : {}),
-  };
-  const { updated, norm } = b.within('update', () => writeClippedStep(b, weights, gradients, settings));
+  const { learningRate, maxGradientNorm } = trainingNames;
+  // Gradients are linear in what they start from: nothing else has to be brought to the rate, where no norm comes between.
+  const given = clipped
+    ? seeds
+    : new Map([...seeds].map(([output, seed]) => [output, mul(b, seed, learningRate)] as const));
+  const gradients = differentiate(b, nodes, given, new Set(weights.values()));
+  const updated = b.within('update', () => {
+    const rate = clipped ? writeClippedRate(b, weights, gradients, { learningRate, maxGradientNorm }) : undefined;
+    return writeStep(b, weights, gradients, rate);
+  });
   const steps = layers.map(({ name }, i) => ({
     layer: name,
     initial: trainingNames.layer(name),
@@ -162,14 +166,10 @@ function writeStep(
   });
   const inputs = new Map(b.inputs.map((input) => [input.name, input]));
   b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => inputs.get(name)!));
-  const results = [
-    ...states.map(({ next }) => next),
-    loss,
-    ...(norm ? [norm] : []),
-    ...(infeasible ? [infeasible] : []),
-  ];
-  const outputs = b.within('next', () => separate(b, [condition, ...results]));
+  const results = [...states.map(({ next }) => next), loss, ...(infeasible ? [infeasible] : [])];
+  const outputs = [condition, ...b.within('next', () => separate(b, results))];
   optimise(b, outputs, block);
+  hoistStepScalars(outer, b, step, batch);
   hoistInvariants(outer, b, outputs);
   return { body: b.build('local_step', outputs), states, carried };
 }

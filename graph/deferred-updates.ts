@@ -3,6 +3,7 @@ import type { ClientVisits } from './client-visits.ts';
 import { type Factor, factorOf, widthOf } from './gathered-rows.ts';
 import { float, floatAttribute, int, intAttribute, type Node } from './ir.ts';
 import { type CarriedLayer, type LayerStep, type LayerUpdate, updateOf } from './loop-state.ts';
+import { writeSquare } from './rewrites/fused-update.ts';
 import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
 
 /**
@@ -158,11 +159,7 @@ function defer(
     writers.set(product.node, () => writeProduct(outer, b, step.initial, { ...product, summand }, same, other, visits));
   }
   for (const node of update.totals) {
-    writers.set(node, () => {
-      const square = b.op('ReduceSum', [b.op('Mul', [left.gram(), right.gram()])], { keepdims: int(0) });
-      // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
-      b.op('Max', [square, b.scalar(0)], {}, { outputNames: node.outputs });
-    });
+    writers.set(node, () => writeSquare(b, left.gram(), right.gram(), node));
   }
   // The bias is in the norm of the weight.
   for (const node of bias?.update.totals ?? []) {

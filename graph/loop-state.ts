@@ -31,7 +31,8 @@ export interface CarriedLayer {
 export interface LayerUpdate {
   readonly node: Node;
   readonly gradient: Node;
-  readonly rate: string;
+  /** undefined where the gradient holds the rate already. */
+  readonly rate: string | undefined;
   /** The nodes that take the gradient's norm. */
   readonly totals: readonly Node[];
 }
@@ -39,9 +40,17 @@ export interface LayerUpdate {
 /** A layer's update, when nothing but it and the norm reads the gradient. */
 export function updateOf({ weight, updated }: LayerStep, view: GraphView): LayerUpdate | undefined {
   const node = view.producer(updated);
-  const scaled = node?.op === 'Sub' && node.inputs[0] === weight ? view.producer(node.inputs[1]!) : undefined;
-  const gradient = scaled?.op === 'Mul' ? view.producer(scaled.inputs[0]!) : undefined;
-  if (!node || !scaled || !gradient || view.readers(scaled.outputs[0]!).length > 1) return undefined;
-  const totals = view.readers(gradient.outputs[0]!).filter((reader) => reader !== scaled);
-  return totals.every(isTotal) ? { node, gradient, rate: scaled.inputs[1]!, totals } : undefined;
+  const change = node?.op === 'Sub' && node.inputs[0] === weight ? view.producer(node.inputs[1]!) : undefined;
+  if (!node || !change) return undefined;
+  const scaled = isScaled(change, view) ? view.producer(change.inputs[0]!) : undefined;
+  const readers = (of: Node) => view.readers(of.outputs[0]!);
+  if (scaled && readers(change).length > 1) return undefined;
+  const gradient = scaled ?? change;
+  const totals = readers(gradient).filter((reader) => reader !== (scaled ? change : node));
+  if (!totals.every(isTotal)) return undefined;
+  return { node, gradient, rate: scaled && change.inputs[1]!, totals };
+}
+
+function isScaled({ op, inputs }: Node, { b }: GraphView): boolean {
+  return op === 'Mul' && inputs[0] !== inputs[1] && b.rank(inputs[1]!) === 0;
 }

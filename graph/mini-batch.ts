@@ -22,20 +22,31 @@ export interface MiniBatch {
   /** int64 [1]: where the batch starts in the client's visits, and where it ends. */
   readonly start: string;
   readonly end: string;
+  /** int64 [steps], an outer value: examples in the mini-batch of each step. */
+  readonly sizes: string;
 }
+
+/** An end of a slice beyond every axis. */
+const toTheEnd = 2 ** 62;
 
 /** Cuts the step's mini-batch out of the client's data; padded sequences are cut to the longest of the batch. */
 export function writeMiniBatch(
+  outer: GraphBuilder,
   b: GraphBuilder,
   step: string,
   { field, order, offsets }: ClientData,
   fields: readonly DataField[],
   padded: boolean,
 ): MiniBatch {
-  const offset = (index: string) => b.op('Gather', [offsets, index], { axis: int(0) });
-  const number = b.op('Unsqueeze', [step, b.axes([0])]);
-  const start = offset(number);
-  const end = offset(b.op('Add', [number, b.axes([1])]));
+  const starts = outer.op('Slice', [offsets, b.axes([0]), b.axes([-1]), b.axes([0])]);
+  const ends = outer.op('Slice', [offsets, b.axes([1]), b.axes([toTheEnd]), b.axes([0])]);
+  for (const table of [starts, ends]) outer.declare(table, { dtype: 'int64', shape: ['steps'] });
+  const ofStep = (table: string) => {
+    const found = b.op('Gather', [outer.reshape(table, [-1, 1]), step], { axis: int(0) });
+    b.declare(found, { dtype: 'int64', shape: [1] });
+    return found;
+  };
+  const [start, end] = [ofStep(starts), ofStep(ends)];
   const chosen = b.op('Slice', [order, start, end, b.axes([0])]);
   b.declare(chosen, { dtype: 'int32', shape: ['batch'] });
   const rows = new Map(fields.map(({ name }) => [name, b.op('Gather', [field(name), chosen], { axis: int(0) })]));
@@ -50,5 +61,5 @@ export function writeMiniBatch(
     b.declare(cut, b.type(whole));
     rows.set(sequence, cut);
   }
-  return { rows, chosen, start, end };
+  return { rows, chosen, start, end, sizes: outer.op('Sub', [ends, starts]) };
 }

@@ -7,6 +7,7 @@ import { fuseUpdates } from './rewrites/fused-update.ts';
 import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
+import { joinScalarFactors } from './rewrites/scalar-factors.ts';
 import { shareGelu } from './rewrites/shared-gelu.ts';
 import { removeUndoneMoves } from './rewrites/undone-moves.ts';
 
@@ -17,6 +18,7 @@ const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCod
 const rewrites = (block: ChannelBlock | undefined): readonly Rewrite[] => [
   removeDeadCode,
   shareCommonSubexpressions,
+  joinScalarFactors,
   fuseUpdates,
   shareGelu,
   ...(block === undefined ? [] : [blockConvolutions(block)]),

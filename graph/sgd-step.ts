@@ -1,51 +1,56 @@
 import type { GraphBuilder } from './builder.ts';
+import { div, mul, sub } from './expressions.ts';
 import { int } from './ir.ts';
 
-/** Names of the scalar values that steer a step. */
-export interface StepSettings {
+/** Names of the scalar values that bound a step. */
+export interface StepBound {
   readonly learningRate: string;
-  /** C_loc; without it nothing is clipped. */
-  readonly maxGradientNorm?: string;
+  /** C_loc > 0, with a square that float32 holds. */
+  readonly maxGradientNorm: string;
 }
+
+/** Keeps 0 / 0 out of the step where the gradient vanishes and C_loc² underflows. */
+const leastSquare = 1e-37;
 
 /**
- * Clips the whole gradient to the norm C_loc and takes the SGD step w − lr · min(1, C_loc / ‖g‖) · g (arXiv:2310.00098 Algorithm 1).
- * A weight without a gradient stays as it is.
+ * The rate at which clipping the whole gradient to the norm C_loc and an SGD step become one: lr · min(1, C_loc / ‖g‖)
+ * (arXiv:2310.00098 Algorithm 1). The norm is over all layers together.
  * @param weights layer → value of its weight
  * @param gradients value of a weight → value of its gradient
- * @returns the updated weights in the order of `weights`, and with a C_loc the norm before clipping
  */
-export function writeClippedStep(
+export function writeClippedRate(
   b: GraphBuilder,
   weights: ReadonlyMap<string, string>,
   gradients: ReadonlyMap<string, string>,
-  { learningRate, maxGradientNorm }: StepSettings,
-): { readonly updated: readonly string[]; readonly norm: string | undefined } {
-  const norm = maxGradientNorm === undefined ? undefined : gradientNorm(b, weights, gradients);
-  const rate = norm === undefined ? learningRate : b.op('Mul', [learningRate, shrink(b, norm, maxGradientNorm!)]);
-  const updated = [...weights].map(([layer, weight]) => {
-    const gradient = gradients.get(weight);
-    if (gradient === undefined) return weight;
-    return b.within(layer, () => b.op('Sub', [weight, b.op('Mul', [gradient, rate])]));
-  });
-  return { updated, norm };
-}
-
-/** Over all layers together. */
-function gradientNorm(
-  b: GraphBuilder,
-  weights: ReadonlyMap<string, string>,
-  gradients: ReadonlyMap<string, string>,
+  { learningRate, maxGradientNorm }: StepBound,
 ): string {
   const squares = [...weights].flatMap(([layer, weight]) => {
     const gradient = gradients.get(weight);
     if (gradient === undefined) return [];
     return b.within(layer, () => b.op('ReduceSumSquare', [gradient], { keepdims: int(0) }));
   });
-  return b.op('Sqrt', [squares.length === 1 ? squares[0]! : b.op('Sum', squares)]);
+  const square = squares.length === 1 ? squares[0]! : b.op('Sum', squares);
+  const bound = b.op('Max', [mul(b, maxGradientNorm, maxGradientNorm), b.scalar(leastSquare)]);
+  // A sum of squares can come out a little below zero; see rewrites/fused-update.ts.
+  return div(b, mul(b, learningRate, maxGradientNorm), b.op('Sqrt', [b.op('Max', [square, bound])]));
 }
 
-/** min(1, bound / norm). */
-function shrink(b: GraphBuilder, norm: string, bound: string): string {
-  return b.op('Div', [bound, b.op('Max', [norm, bound])]);
+/**
+ * The SGD step w − rate · g. A weight without a gradient stays as it is.
+ * @param weights layer → value of its weight
+ * @param gradients value of a weight → value of its gradient
+ * @param rate a scalar; default: the gradients hold it already
+ * @returns the updated weights in the order of `weights`
+ */
+export function writeStep(
+  b: GraphBuilder,
+  weights: ReadonlyMap<string, string>,
+  gradients: ReadonlyMap<string, string>,
+  rate?: string,
+): string[] {
+  return [...weights].map(([layer, weight]) => {
+    const gradient = gradients.get(weight);
+    if (gradient === undefined) return weight;
+    return b.within(layer, () => sub(b, weight, rate === undefined ? gradient : mul(b, gradient, rate)));
+  });
 }

@@ -29,7 +29,7 @@ function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, view: Grap
   const update = updateOf(step, view);
   const { gradient, rate, totals } = update ?? {};
   const rows = gradient?.op === 'Reshape' ? view.producer(gradient.inputs[0]!) : undefined;
-  if (!rate || !totals || rows?.op !== 'Transpose' || intsAttribute(rows, 'perm')?.join() !== '1,0') return undefined;
+  if (!totals || rows?.op !== 'Transpose' || intsAttribute(rows, 'perm')?.join() !== '1,0') return undefined;
   const size = b.shape(rows.outputs[0]!);
   const shape = b.shape(weight) as number[];
 
@@ -37,7 +37,7 @@ function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, view: Grap
   const exchanged = { perm: ints([1, 0]) };
   const turned = (builder: GraphBuilder, value: string) => builder.op('Transpose', [value], exchanged);
   const name = b.input(b.unique(`kernels/${layer}`), 'float32', b.shape(source));
-  const next = b.op('Sub', [name, b.op('Mul', [source, rate])]);
+  const next = b.op('Sub', [name, rate === undefined ? source : b.op('Mul', [source, rate])]);
   const writers = new Map<Node, () => void>();
   for (const total of totals) {
     writers.set(total, () => b.op('ReduceSumSquare', [source], { keepdims: int(0) }, { outputNames: total.outputs }));

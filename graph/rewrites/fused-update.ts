@@ -1,3 +1,4 @@
+import type { GraphBuilder } from '../builder.ts';
 import { float, floatAttribute, int, intAttribute, type Node } from '../ir.ts';
 import { type GraphView, isTotal, type Match, type Rewrite, replacing } from './rewrite.ts';
 
@@ -13,21 +14,27 @@ const fuse: Match = (node, view) => {
     if (!factors) return undefined;
     const [x, d] = factors;
     const gram = (rows: string) => b.op('Gemm', [rows, rows], { transB: int(1) });
-    return () => {
-      const square = b.op('ReduceSum', [b.op('Mul', [gram(x), gram(d)])], { keepdims: int(0) });
-      // Rounding can leave a vanishing norm a little below zero, where the root is not a number.
-      b.op('Max', [square, b.scalar(0)], {}, { outputNames: node.outputs });
-    };
+    return () => writeSquare(b, gram(x), gram(d), node);
   }
-  const scaled = node.op === 'Sub' ? view.producer(node.inputs[1]!) : undefined;
-  const factors = scaled?.op === 'Mul' ? fusableProduct(scaled.inputs[0]!, view) : undefined;
-  if (!scaled || !factors) return undefined;
+  const change = node.op === 'Sub' ? node.inputs[1]! : undefined;
+  const scaled = change === undefined ? undefined : view.producer(change);
+  const [gradient, rate] = scaled?.op === 'Mul' ? scaled.inputs : [change];
+  const factors = gradient === undefined ? undefined : fusableProduct(gradient, view);
+  if (!factors) return undefined;
   const [x, d] = factors;
   return () => {
-    const step = b.op('Mul', [d, scaled.inputs[1]!]);
+    const step = rate === undefined ? d : b.op('Mul', [d, rate]);
     b.op('Gemm', [x, step, node.inputs[0]!], { transA: int(1), alpha: float(-1) }, { outputNames: node.outputs });
   };
 };
+
+/**
+ * Writes ‖XᵀD‖² = Σ (XXᵀ ∘ DDᵀ) in place of a node. Rounding can leave one that vanishes a little below zero, so that whoever takes a root has to
+ * bound it first.
+ */
+export function writeSquare(b: GraphBuilder, gramOfX: string, gramOfD: string, { outputs }: Node): void {
+  b.op('ReduceSum', [b.op('Mul', [gramOfX, gramOfD])], { keepdims: int(0) }, { outputNames: outputs });
+}
 
 /** X and D, when a value is XᵀD over the rows of a mini-batch, and nothing but its norm and one step of a weight reads it. */
 function fusableProduct(gradient: string, view: GraphView): readonly [string, string] | undefined {
@@ -37,7 +44,11 @@ function fusableProduct(gradient: string, view: GraphView): readonly [string, st
   const [x, d] = node.inputs as [string, string];
   // Rows of sequences are too many for row × row matrices to pay.
   if (b.shape(x)[0] !== 'batch') return undefined;
-  const onlySteps = view.readers(gradient).every((reader) => isTotal(reader) || isStep(reader, gradient, view));
+  const onlySteps = view
+    .readers(gradient)
+    .every(
+      (reader) => isTotal(reader) || isStep(reader, gradient, gradient, view) || isScaledStep(reader, gradient, view),
+    );
   return onlySteps ? [x, d] : undefined;
 }
 
@@ -53,16 +64,23 @@ function isPlainProduct(node: Node): boolean {
 }
 
 /** Whether a reader of the gradient only scales it by a scalar, for values of its own shape to be lessened by. */
-function isStep(reader: Node, gradient: string, { b, readers, isOutput }: GraphView): boolean {
+function isScaledStep(reader: Node, gradient: string, view: GraphView): boolean {
+  const { b, readers, isOutput } = view;
   const [left, rate] = reader.inputs;
   const scaled = reader.outputs[0]!;
   if (reader.op !== 'Mul' || left !== gradient || rate === gradient || b.rank(rate!) !== 0 || isOutput(scaled)) {
     return false;
   }
-  const shape = b.shape(gradient).join();
-  return readers(scaled).every(
-    ({ op, inputs }) =>
-      op === 'Sub' && inputs[1] === scaled && inputs[0] !== scaled && b.shape(inputs[0]!).join() === shape,
+  return readers(scaled).every((step) => isStep(step, scaled, gradient, view));
+}
+
+/** Whether a node lessens a value of the gradient's shape by `change`. */
+function isStep({ op, inputs }: Node, change: string, gradient: string, { b }: GraphView): boolean {
+  return (
+    op === 'Sub' &&
+    inputs[1] === change &&
+    inputs[0] !== change &&
+    b.shape(inputs[0]!).join() === b.shape(gradient).join()
   );
 }
 

@@ -4,7 +4,7 @@ import { type Attributes, type Dim, float, int } from '../../../graph/ir.ts';
 import { removeDeadCode } from '../../../graph/rewrites/dead-code.ts';
 import { fuseUpdates } from '../../../graph/rewrites/fused-update.ts';
 import type { Rewrite } from '../../../graph/rewrites/rewrite.ts';
-import { writeClippedStep } from '../../../graph/sgd-step.ts';
+import { writeClippedRate, writeStep } from '../../../graph/sgd-step.ts';
 import { largestError, rewriteAndRun } from '../../support/run-graph.ts';
 
 const rewrite: Rewrite = (b, outputs) => {
@@ -13,7 +13,7 @@ const rewrite: Rewrite = (b, outputs) => {
 };
 
 /** The step of one weight [5, 4] whose gradient is a product over `rows`. */
-function stepOf(rows: Dim, attributes: Attributes = { transA: int(1) }) {
+function stepOf(rows: Dim, attributes: Attributes = { transA: int(1) }, clipped = true) {
   const b = new GraphBuilder();
   const w = b.input('w', 'float32', [5, 4]);
   const gradient = b.op('Gemm', [b.input('x', 'float32', [rows, 5]), b.input('d', 'float32', [rows, 4])], attributes);
@@ -21,8 +21,10 @@ function stepOf(rows: Dim, attributes: Attributes = { transA: int(1) }) {
     learningRate: b.input('learning_rate', 'float32', []),
     maxGradientNorm: b.constant({ dtype: 'float32', dims: [], data: Float32Array.of(0.5) }),
   };
-  const { updated, norm } = writeClippedStep(b, new Map([['w', w]]), new Map([[w, gradient]]), settings);
-  return { b, gradient, outputs: [updated[0]!, norm!] };
+  const [weights, gradients] = [new Map([['w', w]]), new Map([[w, gradient]])];
+  const rate = clipped ? writeClippedRate(b, weights, gradients, settings) : undefined;
+  const updated = writeStep(b, weights, gradients, rate);
+  return { b, gradient, outputs: [...updated, ...(rate === undefined ? [] : [rate])] };
 }
 
 describe('the fused update of a dense layer', () => {
@@ -34,6 +36,13 @@ describe('the fused update of a dense layer', () => {
     expect(after).not.toContain('ReduceSumSquare');
     expect(after).not.toContain('Sub');
     expect(b.nodes.filter(({ outputs: [name] }) => b.shape(name!).join() === '5,4')).toHaveLength(1);
+    expect(largestError(found, expected)).toBeLessThan(1e-6);
+  });
+
+  test('is one GEMM where nothing is clipped', async () => {
+    const { b, outputs } = stepOf('batch', { transA: int(1) }, false);
+    const { after, expected, found } = await rewriteAndRun(b, outputs, rewrite, { batch: 3 });
+    expect(after).toEqual(['Gemm']);
     expect(largestError(found, expected)).toBeLessThan(1e-6);
   });
 
@@ -86,9 +95,10 @@ describe('the fused update of a dense layer', () => {
     expect(found).toEqual(expected);
   });
 
-  test('gives a norm of 0, not of a negative root, for a gradient that vanishes', async () => {
+  test('takes the whole rate where the gradient vanishes, no root of a negative square', async () => {
     const { b, outputs } = stepOf('batch', { transA: int(1) });
-    const { found } = await rewriteAndRun(b, outputs, rewrite, { batch: 0 });
-    expect(found[1]).toEqual([0]);
+    const whole = b.op('Identity', ['learning_rate']);
+    const { found } = await rewriteAndRun(b, [...outputs, whole], rewrite, { batch: 0 });
+    expect(found[1]).toEqual(found[2]);
   });
 });
