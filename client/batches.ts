@@ -3,7 +3,7 @@ import type { RandomStream } from '../random/stream.ts';
 /** Mini-batches of one client's local training, one after the other. */
 export interface BatchSchedule {
   /** Example indices, batch after batch. */
-  readonly order: readonly number[];
+  readonly order: Int32Array;
   /** Where each batch starts in `order`; the last entry is its length. */
   readonly offsets: readonly number[];
 }
@@ -26,16 +26,18 @@ export function drawBatches(
 ): BatchSchedule {
   const perPass = Math.ceil(examples / batchSize);
   const steps = duration.steps ?? (duration.epochs ?? 1) * perPass;
-  const order: number[] = [];
-  const offsets = [0];
-  while (offsets.length <= steps) {
-    const shuffled = shuffle(examples, random);
-    for (let start = 0; start < examples && offsets.length <= steps; start += batchSize) {
-      order.push(...shuffled.slice(start, start + batchSize));
-      offsets.push(order.length);
-    }
+  const passes = Math.ceil(steps / perPass);
+  const ofLastPass = Math.min(examples, (steps - (passes - 1) * perPass) * batchSize);
+  const order = new Int32Array(passes * examples);
+  for (let pass = 0; pass < passes; pass++) {
+    shuffle(order.subarray(pass * examples, (pass + 1) * examples), random);
   }
-  return { order, offsets };
+  const offsets = Array.from({ length: steps + 1 }, (_, step) => {
+    const pass = Math.floor(step / perPass);
+    return pass * examples + (step - pass * perPass) * batchSize;
+  });
+  offsets[steps] = (passes - 1) * examples + ofLastPass;
+  return { order: order.subarray(0, offsets[steps]), offsets };
 }
 
 /** Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own. */
@@ -46,7 +48,7 @@ export function cutSchedule({ order, offsets }: BatchSchedule, visits: number): 
     let last = first + 1;
     while (last + 1 < offsets.length && offsets[last + 1]! - start <= visits) last++;
     parts.push({
-      order: order.slice(start, offsets[last]),
+      order: order.subarray(start, offsets[last]),
       offsets: offsets.slice(first, last + 1).map((offset) => offset - start),
     });
     first = last;
@@ -54,12 +56,13 @@ export function cutSchedule({ order, offsets }: BatchSchedule, visits: number): 
   return parts;
 }
 
-/** Fisher-Yates. */
-function shuffle(count: number, random: RandomStream): number[] {
-  const items = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
+/** Fills with 0, 1, … in random order (Fisher-Yates). */
+function shuffle(items: Int32Array, random: RandomStream): void {
+  for (let i = 0; i < items.length; i++) items[i] = i;
+  for (let i = items.length - 1; i > 0; i--) {
     const j = random.integer(i + 1);
-    [items[i], items[j]] = [items[j]!, items[i]!];
+    const item = items[i]!;
+    items[i] = items[j]!;
+    items[j] = item;
   }
-  return items;
 }

@@ -126,7 +126,7 @@ export class LocalTrainer {
     const feeds = {
       ...this.weightFeeds(parameters),
       ...given,
-      [trainingNames.order]: new ort.Tensor('int32', Int32Array.from(order), [order.length]),
+      [trainingNames.order]: new ort.Tensor('int32', order, [order.length]),
       [trainingNames.offsets]: int64Vector(offsets),
     };
     const started = performance.now();

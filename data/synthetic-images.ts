@@ -3,6 +3,7 @@ import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { SyntheticImagesConfig } from './config.ts';
 import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
 import { FieldBuffers } from './field-buffers.ts';
+import { ImagePainter } from './image-painter.ts';
 import { checkUser } from './population.ts';
 
 /** Patterns per class, so that classes are not linearly separable by a single template. */
@@ -17,7 +18,7 @@ const MOST = 100;
 /**
  * Images of random smooth patterns, a few per class, with each user's own contrast and brightness and with noise. Nothing is stored but
  * the patterns: a user's images are recomputed from the stream (seed, 'synthetic-images-user', id) whenever they are asked for, at
- * about a nanosecond per pixel. For tests, benchmarks and population-scale runs without files.
+ * less than a nanosecond per pixel. For tests, benchmarks and population-scale runs without files.
  */
 export class SyntheticImages implements FederatedDataset {
   readonly task: Extract<Task, { kind: 'classification' }>;
@@ -26,10 +27,7 @@ export class SyntheticImages implements FederatedDataset {
   readonly #config: SyntheticImagesConfig;
   readonly #seed: number | string;
   readonly #pixels: number;
-  /** [class, variant, pixel], each pattern with mean 0 and standard deviation 1. */
-  readonly #patterns: Float32Array;
-  /** Noise, already scaled. */
-  readonly #noise: Float32Array;
+  readonly #painter: ImagePainter;
   #evaluation: ExampleBatch | undefined;
 
   constructor(config: SyntheticImagesConfig, seed: number | string) {
@@ -43,9 +41,11 @@ export class SyntheticImages implements FederatedDataset {
       imageShape,
     };
     this.#pixels = imageShape[0] * imageShape[1] * imageShape[2];
-    this.#patterns = drawPatterns(classes * VARIANTS, imageShape, namedStream(seed, 'synthetic-images-patterns'));
+    // [class, variant, pixel], each pattern with mean 0 and standard deviation 1.
+    const patterns = drawPatterns(classes * VARIANTS, imageShape, namedStream(seed, 'synthetic-images-patterns'));
     const random = namedStream(seed, 'synthetic-images-noise');
-    this.#noise = Float32Array.from({ length: NOISE_POOL + this.#pixels }, () => config.noise * standardNormal(random));
+    const noise = Float32Array.from({ length: NOISE_POOL + this.#pixels }, () => config.noise * standardNormal(random));
+    this.#painter = new ImagePainter(patterns, noise, this.#pixels);
     const each = samplesSpread === 0 ? `${samplesPerUser} each` : `${samplesPerUser} for the median user`;
     this.description =
       `Synthetic images ${imageShape.join('×')} of ${classes} classes: ${config.population} users, ${each}; ` +
@@ -87,9 +87,8 @@ export class SyntheticImages implements FederatedDataset {
     const brightness = random.uniform() - 0.5;
     for (let row = 0; row < count; row++) {
       label[row] = random.integer(classes);
-      const from = (label[row] * VARIANTS + random.integer(VARIANTS)) * pixels;
-      const noise = random.integer(NOISE_POOL);
-      paint(image, row * pixels, this.#patterns, from, this.#noise, noise, pixels, contrast, brightness);
+      const pattern = label[row] * VARIANTS + random.integer(VARIANTS);
+      this.#painter.paint(image, row * pixels, pattern, random.integer(NOISE_POOL), contrast, brightness);
     }
     return {
       count,
@@ -99,28 +98,6 @@ export class SyntheticImages implements FederatedDataset {
       },
     };
   }
-}
-
-/** The hot loop, four pixels at a time for V8's sake: contrast · pattern + brightness + noise. */
-function paint(
-  into: Float32Array,
-  at: number,
-  patterns: Float32Array,
-  from: number,
-  noise: Float32Array,
-  start: number,
-  pixels: number,
-  contrast: number,
-  brightness: number,
-): void {
-  let i = 0;
-  for (const last = pixels - 3; i < last; i += 4) {
-    into[at + i] = contrast * patterns[from + i] + brightness + noise[start + i];
-    into[at + i + 1] = contrast * patterns[from + i + 1] + brightness + noise[start + i + 1];
-    into[at + i + 2] = contrast * patterns[from + i + 2] + brightness + noise[start + i + 2];
-    into[at + i + 3] = contrast * patterns[from + i + 3] + brightness + noise[start + i + 3];
-  }
-  for (; i < pixels; i++) into[at + i] = contrast * patterns[from + i] + brightness + noise[start + i];
 }
 
 /** Sums of plane waves of low frequency, different in each channel, standardised per pattern. */

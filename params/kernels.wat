@@ -1,5 +1,6 @@
-;; The loops over every parameter of every client, two float64 at a time. Compiled by scripts/build-kernels.mjs; params/vector-memory.ts
-;; calls them. Each does what its twin in TypeScript does, operation for operation, and so gives the same bits.
+;; The loops over every parameter of every client, two float64 at a time, and over every pixel of synthetic images. Compiled by
+;; scripts/build-kernels.mjs; params/kernels.ts loads them. Each does what its twin in TypeScript does, operation for operation, and so gives
+;; the same bits.
 (module
   (import "vectors" "memory" (memory 0))
 
@@ -57,4 +58,21 @@
             (f64.trunc (f64.mul (f64.promote_f32 (f32.load (local.get $at))) (local.get $factor)))))
         (local.set $at (i32.add (local.get $at) (i32.const 4)))
         (local.set $sum (i32.add (local.get $sum) (i32.const 8)))
-        (br $ones)))))
+        (br $ones))))
+
+  ;; into[i] = a[i] * factor + shift + b[i] in float32, four at a time from $into to $end, which is a multiple of four elements away.
+  (func (export "addScaled") (param $into i32) (param $end i32) (param $a i32) (param $b i32) (param $factor f32) (param $shift f32)
+    (local $factors v128) (local $shifts v128)
+    (local.set $factors (f32x4.splat (local.get $factor)))
+    (local.set $shifts (f32x4.splat (local.get $shift)))
+    (block $done
+      (loop $fours
+        (br_if $done (i32.ge_u (local.get $into) (local.get $end)))
+        (v128.store (local.get $into)
+          (f32x4.add
+            (f32x4.add (f32x4.mul (v128.load (local.get $a)) (local.get $factors)) (local.get $shifts))
+            (v128.load (local.get $b))))
+        (local.set $a (i32.add (local.get $a) (i32.const 16)))
+        (local.set $b (i32.add (local.get $b) (i32.const 16)))
+        (local.set $into (i32.add (local.get $into) (i32.const 16)))
+        (br $fours)))))

@@ -1,15 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { cutSchedule, drawBatches } from '../../client/batches.ts';
+import { type BatchSchedule, cutSchedule, drawBatches } from '../../client/batches.ts';
 import { namedStream } from '../../random/stream.ts';
 
 const draw = (examples: number, batchSize: number, duration: { steps?: number; epochs?: number }, key = 0) =>
   drawBatches(examples, batchSize, duration, namedStream('batches test', 'order', key));
 
-function batchesOf({ order, offsets }: { order: readonly number[]; offsets: readonly number[] }): number[][] {
-  return offsets.slice(1).map((end, i) => order.slice(offsets[i], end));
+function batchesOf({ order, offsets }: BatchSchedule): number[][] {
+  return offsets.slice(1).map((end, i) => Array.from(order.subarray(offsets[i], end)));
 }
 
-const sorted = (values: readonly number[]) => [...values].sort((a, b) => a - b);
+const sorted = (values: Iterable<number>) => [...values].sort((a, b) => a - b);
 
 describe('mini-batches of a client', () => {
   test('an epoch visits every example once, the last batch being smaller', () => {

@@ -1,0 +1,34 @@
+import { kernels } from './generated/kernels.ts';
+
+/** Loops in WebAssembly (kernels.wat) that work on one memory; addresses and lengths in bytes. */
+export interface Kernels {
+  readonly sumOfSquares: (at: number, end: number) => number;
+  readonly addTruncated: (sum: number, at: number, end: number, factor: number) => void;
+  /** into[i] = a[i] · factor + shift + b[i] in float32, four elements at a time. */
+  readonly addScaled: (into: number, end: number, a: number, b: number, factor: number, shift: number) => void;
+}
+
+/** A memory and the kernels that reach it. */
+export interface KernelMemory {
+  readonly buffer: ArrayBuffer;
+  readonly kernels: Kernels;
+}
+
+const pageBytes = 65_536;
+/** Addresses have 32 bits. */
+const addressable = 65_535 * pageBytes;
+
+/** A memory of zeros; undefined beyond `mostBytes` (4 GiB), and where WebAssembly has no SIMD. */
+export function kernelMemory(bytes: number, mostBytes = addressable): KernelMemory | undefined {
+  const pages = Math.ceil(bytes / pageBytes);
+  if (pages * pageBytes > mostBytes) return undefined;
+  try {
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const imports = { vectors: { memory } };
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(kernels, 'base64')), imports);
+    return { buffer: memory.buffer, kernels: exports as unknown as Kernels };
+  } catch (error) {
+    if (error instanceof WebAssembly.CompileError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
