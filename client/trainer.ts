@@ -6,6 +6,7 @@ import { ParameterLayout } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { type BatchSchedule, cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
+import { release } from './released-memory.ts';
 
 export interface LocalResult {
   /** Δ = θ(t−1) − θ_k, in the layout of the model. The buffer is reused by the next call. */
@@ -140,6 +141,8 @@ export class LocalTrainer {
     for (const count of (results[trainingNames.infeasible]?.data ?? []) as Float32Array) {
       figures.infeasibleTargets += count;
     }
+    // What was asked for in `delta` comes in a copy, too.
+    release(Object.values(results).map(({ data }) => (data as Float32Array<ArrayBuffer>).buffer));
   }
 
   /** Keeps where a run of a long local training has led to, for the next. */

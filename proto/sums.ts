@@ -7,10 +7,12 @@ const largest = 2 ** 31 - 1;
  * each, as float64. The size of the payload tells which. Exact either way.
  */
 export function bytesOfSum(sum: Float64Array): Uint8Array {
+  const narrow = new Int32Array(sum.length);
   for (let i = 0; i < sum.length; i += 1) {
     if (!(Math.abs(sum[i]) <= largest)) return bytesOfFloats(sum);
+    narrow[i] = sum[i];
   }
-  return bytesOfFloats(Int32Array.from(sum));
+  return bytesOfFloats(narrow);
 }
 
 /**
@@ -19,5 +21,5 @@ export function bytesOfSum(sum: Float64Array): Uint8Array {
  * @throws ProtocolError when the part does not hold whole values
  */
 export function sumOfBytes(bytes: Uint8Array, narrow: boolean): Float64Array {
-  return narrow ? Float64Array.from(int32sOfBytes(bytes)) : float64sOfBytes(bytes);
+  return narrow ? new Float64Array(int32sOfBytes(bytes)) : float64sOfBytes(bytes);
 }

@@ -60,8 +60,6 @@ export class LocalWorkers {
       process.execPath,
       // There is a worker per core, and little garbage but the buffers of outputs: collectors beside it would take other workers' cores.
       '--single-threaded-gc',
-      // Collected often, such buffers are young and go at once, and their memory is written again while it is in the cache.
-      '--max-semi-space-size=1',
       fileURLToPath(new URL('../cli/main.js', import.meta.url)),
       'worker',
     ];

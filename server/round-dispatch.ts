@@ -18,6 +18,7 @@ export class RoundDispatch {
   private settle: { readonly resolve: () => void; readonly reject: (error: Error) => void };
   private open = true;
   private stalledSince: number | undefined;
+  private underWay = false;
 
   constructor(work: RoundWork) {
     this.work = work;
@@ -165,5 +166,8 @@ export class RoundDispatch {
     await session.send({
       lease: { runId, round, attempt, shard, clientIdDeltas: encodeClientIds(shards[shard]), settingsJson },
     });
+    if (this.underWay || !this.open) return;
+    this.underWay = true;
+    this.work.onUnderWay?.();
   }
 }

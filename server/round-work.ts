@@ -31,6 +31,8 @@ export interface RoundWork {
   /** Whether clients tell nothing but their noisy message, no loss and no norm. */
   readonly silent: boolean;
   readonly onResult: (shardIndex: number, result: DeliveredShard) => void;
+  /** Called once, when the first lease has been sent. */
+  readonly onUnderWay?: (() => void) | undefined;
   readonly faults: FaultCounts;
   readonly tally: WireTally;
   /** The round ended before this worker's lease was sent: it still waits for one. */
@@ -38,7 +40,7 @@ export interface RoundWork {
 }
 
 /** One round as it is asked for, see `AggregationServer.runRound`. */
-export interface AskedRound extends Pick<RoundWork, 'round' | 'shards' | 'onResult'> {
+export interface AskedRound extends Pick<RoundWork, 'round' | 'shards' | 'onResult' | 'onUnderWay'> {
   /** θ(t−1) */
   readonly parameters: Float32Array;
   readonly settings?: RoundSettings | undefined;
@@ -52,7 +54,7 @@ export type WorkOptions = Pick<AggregationOptions, 'runId' | 'task' | 'leaseTime
  * @throws ModelError when there are not as many parameters as the layout has; ConfigError when a shard has too many clients
  */
 export function roundWork(
-  { round, parameters, shards, settings, onResult }: AskedRound,
+  { round, parameters, shards, settings, onResult, onUnderWay }: AskedRound,
   { runId, task, leaseTimeoutSeconds = 600, maxAttempts = 10 }: WorkOptions,
   layout: ParameterLayout,
   service: Pick<RoundWork, 'faults' | 'tally' | 'onUnserved'>,
@@ -79,6 +81,7 @@ export function roundWork(
     once: settings?.noise?.local === true && settings.noise.source === 'cryptographic',
     silent: settings?.noise?.local === true,
     onResult,
+    onUnderWay,
     ...service,
   };
 }

@@ -11,6 +11,7 @@ export interface RoundServer {
    * Has every shard trained exactly once.
    * @param parameters θ(t−1); not changed by the caller before the promise settles
    * @param onResult called once per shard, in any order; what it throws rejects the promise
+   * @param onUnderWay called at most once, when the first workers train and this process has time for something else
    */
   runRound(
     round: number,
@@ -18,6 +19,7 @@ export interface RoundServer {
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
+    onUnderWay?: () => void,
   ): Promise<void>;
   /** Workers that can train now; they decide how work is cut, and nothing else. */
   workerCount(): number;
@@ -31,6 +33,8 @@ export interface CohortSettings {
   readonly draw: () => readonly number[];
   /** Awaited when the cohort is drawn, before anybody trains. */
   readonly drawn?: (() => Promise<void>) | undefined;
+  /** What is to be done while the cohort trains. It may be left undone. */
+  readonly meanwhile?: (() => void) | undefined;
   /** What this round changes in the workers' task, and what its clients can add to the sum. */
   readonly terms: (cohort: readonly number[]) => RoundTerms;
   /** Cuts the work for the workers there are. */
@@ -68,7 +72,7 @@ export interface TrainedRound {
 export async function trainCohort(
   server: RoundServer,
   aggregator: RoundAggregator,
-  { draw, drawn, terms, planner, workers, simulation }: CohortSettings,
+  { draw, drawn, meanwhile, terms, planner, workers, simulation }: CohortSettings,
   round: number,
   parameters: Float32Array,
   onShard: (done: number, total: number) => void = () => {},
@@ -93,7 +97,7 @@ export async function trainCohort(
       done += 1;
       onShard(done, shards.length);
     };
-    await server.runRound(round, parameters, shards, onResult, settings);
+    await server.runRound(round, parameters, shards, onResult, settings, meanwhile);
   }
   const totals = aggregator.finish();
   planner.learn(totals.seconds.total);

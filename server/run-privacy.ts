@@ -9,6 +9,7 @@ import { selfComposed } from '../privacy/events.ts';
 import { fixedSizeSample } from '../privacy/fixed-size-sampling.ts';
 import { type LedgerEntry, ledgerEntry } from '../privacy/ledger.ts';
 import { cryptographicNoise, IndependentNoise, type NoiseMechanism, seededNoise } from '../privacy/noise.ts';
+import { NoiseAhead } from '../privacy/noise-ahead.ts';
 import { type ResolvedPrivacy, resolvePrivacy } from '../privacy/resolve.ts';
 import { type RoundMechanism, roundMechanism, withBounds } from '../privacy/round-mechanism.ts';
 import { runAccountant } from '../privacy/run-accountant.ts';
@@ -21,6 +22,9 @@ import { Participation } from './participation.ts';
 import type { RoundTerms } from './rounds.ts';
 import { type RunConfig, runScale } from './run-config.ts';
 import { sampleCohort } from './sampling.ts';
+
+/** Noise of more coordinates is not drawn ahead: memory is then worth more than the time. */
+const mostAhead = 2 ** 22;
 
 /** Privacy of one run: its mechanism, the grid of its sums and the running total of what it has spent. */
 export class RunPrivacy {
@@ -37,6 +41,8 @@ export class RunPrivacy {
   /** With local noise, where the guarantee depends on how often a user took part. */
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
+  readonly #size: number;
+  #ahead: NoiseAhead | undefined;
   /** The circular order of users, when first needed. */
   #order: Uint32Array | null = null;
   #growth = 1;
@@ -47,6 +53,7 @@ export class RunPrivacy {
   constructor(config: RunConfig, layout: ParameterLayout, population: number) {
     this.settings = resolvePrivacy(config.privacy, runScale(config, population));
     this.#rounds = config.federation.rounds;
+    this.#size = layout.size;
     const streams = this.settings.noiseSource === 'seeded' ? seededNoise(config.seed) : cryptographicNoise();
     const { settings } = this;
     const { adaptive } = settings;
@@ -93,6 +100,13 @@ export class RunPrivacy {
     return this.#mechanism.grid;
   }
 
+  /** Draws the server's noise of a round, whose clients are still to train or training, if it does not depend on what comes back. */
+  drawAhead(round: number): void {
+    const { noise } = this.#mechanism;
+    const known = this.settings.noisePlacement === 'central' && noise instanceof IndependentNoise;
+    this.#ahead = known && this.#size <= mostAhead ? new NoiseAhead(noise, this.#size, round) : undefined;
+  }
+
   /**
    * The noise that the server adds to the sum of a round.
    * @param cohort members who were asked
@@ -100,9 +114,12 @@ export class RunPrivacy {
    */
   serverNoise(cohort: number, contributed: number): NoiseMechanism {
     const { noise } = this.#mechanism;
+    const ahead = this.#ahead;
+    // It is of this round, and of the mechanism before bounds move.
+    this.#ahead = undefined;
     switch (this.settings.noisePlacement) {
       case 'central':
-        return noise;
+        return ahead ?? noise;
       case 'shares':
         return topUp(noise, this.#scaledNoise, cohort, contributed);
       case 'local':

@@ -184,6 +184,7 @@ class Coordinator {
     const cohort = {
       draw: () => privacy.cohort(round),
       drawn: privacy.releasedByTraining ? account : undefined,
+      meanwhile: () => privacy.drawAhead(round),
       terms: privacy.terms.bind(privacy),
       planner: this.#planner,
       workers: expectedWorkers,

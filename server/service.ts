@@ -120,10 +120,11 @@ export class AggregationServer {
     shards: readonly (readonly number[])[],
     onResult: (shardIndex: number, result: DeliveredShard) => void,
     settings?: RoundSettings,
+    onUnderWay?: () => void,
   ): Promise<void> {
     this.requireIdle();
     const dispatch = new RoundDispatch(
-      roundWork({ round, parameters, shards, settings, onResult }, this.options, this.layout, {
+      roundWork({ round, parameters, shards, settings, onResult, onUnderWay }, this.options, this.layout, {
         faults: this.faults,
         tally: this.tally,
         onUnserved: (session) => this.offer(session),

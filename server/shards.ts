@@ -12,8 +12,6 @@ export interface ShardSettings {
 
 /** The smallest shards are this part of a worker's share of the work: the last worker is late by no more than that. */
 const SMALLEST = 1 / 32;
-/** The same for a single worker, which waits for nobody: a lost shard is all that large ones cost. */
-const SMALLEST_ALONE = 1 / 2;
 
 /**
  * Cuts a cohort into shards by expected work, to be leased in order: the largest clients first, in shards that shrink with the work that is
@@ -25,7 +23,8 @@ export function planShards(cohort: readonly number[], settings: ShardSettings): 
   const workers = Math.max(1, settings.workers);
   const clients = cohort.map((id) => ({ id, work: work(id) })).sort((a, b) => b.work - a.work || a.id - b.id);
   let left = clients.reduce((sum, client) => sum + client.work, 0);
-  const smallest = (left / workers) * (workers === 1 ? SMALLEST_ALONE : SMALLEST);
+  // A single worker waits for nobody: each shard costs the way of a sum, and time in which it does not train.
+  const smallest = workers === 1 ? left : (left / workers) * SMALLEST;
   const shards: number[][] = [];
   for (let next = 0; next < clients.length; ) {
     const most = Math.min(Math.max(left / (2 * workers), smallest), mostWork);

@@ -45,8 +45,10 @@ describe('planShards', () => {
     expect(shards.length).toBeLessThan(25);
   });
 
-  test('a single worker gets few shards, as it waits for nobody', () => {
-    expect(planShards(ids(64), { ...settings, workers: 1 }).map(({ length }) => length)).toEqual([32, 32]);
+  test('a single worker gets the whole cohort within the limits, as it waits for nobody', () => {
+    const alone = { ...settings, workers: 1 };
+    expect(planShards(ids(64), alone).map(({ length }) => length)).toEqual([64]);
+    expect(planShards(ids(64), { ...alone, mostClients: 40 }).map(({ length }) => length)).toEqual([40, 24]);
   });
 
   test.each([2, 3, 8])('%d workers are busy for 95 %% of a round of very unequal clients', (workers) => {
