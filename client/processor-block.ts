@@ -32,7 +32,7 @@ async function convolve(block: ChannelBlock | undefined): Promise<Float32Array> 
   const b = new GraphBuilder();
   const names = Object.entries(dims).map(([name, shape]) => b.input(name, 'float32', shape));
   const output = b.op('Conv', names, { kernel_shape: ints([3, 3]), pads: ints([1, 1, 1, 1]) });
-  optimise(b, [output], block);
+  optimise(b, [output], { block });
   const options = {
     intraOpNumThreads: 1,
     interOpNumThreads: 1,

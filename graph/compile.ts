@@ -168,7 +168,7 @@ function writeLocalStep(
   b.inputs.splice(2, b.inputs.length, ...states.map(({ name }) => inputs.get(name)!));
   const results = [...states.map(({ next }) => next), loss, ...(infeasible ? [infeasible] : [])];
   const outputs = [condition, ...b.within('next', () => separate(b, results))];
-  optimise(b, outputs, block);
+  optimise(b, outputs, { block, batchSize });
   hoistStepScalars(outer, b, step, batch);
   hoistInvariants(outer, b, outputs);
   return { body: b.build('local_step', outputs), states, carried };

@@ -4,26 +4,37 @@ import { blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolu
 import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
 import { fuseUpdates } from './rewrites/fused-update.ts';
+import { multiplyPatches } from './rewrites/patch-products.ts';
 import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
 import { joinScalarFactors } from './rewrites/scalar-factors.ts';
 import { shareGelu } from './rewrites/shared-gelu.ts';
+import { transposeNarrowFactors } from './rewrites/transposed-factors.ts';
 import { removeUndoneMoves } from './rewrites/undone-moves.ts';
 
 /** Rewrites of the forward graph that pay twice when they come before differentiation. */
-const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, removeDeadCode];
+const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, multiplyPatches, removeDeadCode];
+
+/** What a graph is made for. */
+export interface Target {
+  /** For processors with this block of channels alone; undefined: for all. */
+  readonly block?: ChannelBlock | undefined;
+  /** Largest mini-batch to expect. Default: a small one. */
+  readonly batchSize?: number | undefined;
+}
 
 /** Rewrites of a whole graph, in order. */
-const rewrites = (block: ChannelBlock | undefined): readonly Rewrite[] => [
+const rewrites = ({ block, batchSize = 1 }: Target): readonly Rewrite[] => [
   removeDeadCode,
   shareCommonSubexpressions,
   joinScalarFactors,
-  fuseUpdates,
+  fuseUpdates(batchSize),
   shareGelu,
   ...(block === undefined ? [] : [blockConvolutions(block)]),
   removeUndoneMoves,
   foldIntoProducts,
+  transposeNarrowFactors,
   shareCommonSubexpressions,
   removeDeadCode,
 ];
@@ -31,10 +42,9 @@ const rewrites = (block: ChannelBlock | undefined): readonly Rewrite[] => [
 /**
  * Makes a written graph smaller and faster. Names and numbers of `outputs` stay, up to rounding.
  * @param outputs the values that the graph will give
- * @param block for processors with this block of channels alone; undefined: for all
  */
-export function optimise(b: GraphBuilder, outputs: readonly string[], block?: ChannelBlock): void {
-  for (const rewrite of rewrites(block)) rewrite(b, outputs);
+export function optimise(b: GraphBuilder, outputs: readonly string[], target: Target = {}): void {
+  for (const rewrite of rewrites(target)) rewrite(b, outputs);
 }
 
 /**

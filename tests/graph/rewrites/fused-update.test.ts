@@ -8,7 +8,7 @@ import { writeClippedRate, writeStep } from '../../../graph/sgd-step.ts';
 import { largestError, rewriteAndRun } from '../../support/run-graph.ts';
 
 const rewrite: Rewrite = (b, outputs) => {
-  fuseUpdates(b, outputs);
+  fuseUpdates()(b, outputs);
   removeDeadCode(b, outputs);
 };
 
@@ -44,6 +44,33 @@ describe('the fused update of a dense layer', () => {
     const { after, expected, found } = await rewriteAndRun(b, outputs, rewrite, { batch: 3 });
     expect(after).toEqual(['Gemm']);
     expect(largestError(found, expected)).toBeLessThan(1e-6);
+  });
+
+  test('has few rows on small images, too: of mini-batches so small that their products with each other pay', async () => {
+    const operators = (batchSize: number) => {
+      const { b, outputs } = stepOf('2*batch');
+      fuseUpdates(batchSize)(b, outputs);
+      return b.nodes.map(({ op }) => op);
+    };
+    // 2 rows each: 2 (1/5 + 1/4) is 0.9.
+    expect(operators(1)).toContain('ReduceSumSquare');
+    const wide = () => {
+      const b = new GraphBuilder();
+      const [x, d] = [b.input('x', 'float32', ['2*batch', 50]), b.input('d', 'float32', ['2*batch', 40])];
+      const w = b.input('w', 'float32', [50, 40]);
+      const gradient = b.op('Gemm', [x, d], { transA: int(1) });
+      const change = b.op('Mul', [gradient, b.input('rate', 'float32', [])]);
+      const outputs = [b.op('Sub', [w, change]), b.op('ReduceSumSquare', [gradient], { keepdims: int(0) })];
+      return { b, outputs };
+    };
+    const { b, outputs } = wide();
+    const fused: Rewrite = (builder, names) => fuseUpdates(6)(builder, names);
+    const { after, expected, found } = await rewriteAndRun(b, outputs, fused, { '2*batch': 8 });
+    expect(after).not.toContain('ReduceSumSquare');
+    expect(largestError(found, expected)).toBeLessThan(1e-5);
+    const large = wide();
+    fuseUpdates(7)(large.b, large.outputs);
+    expect(large.b.nodes.map(({ op }) => op)).toContain('ReduceSumSquare');
   });
 
   test.each([
