@@ -4,6 +4,7 @@ import { blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolu
 import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
 import { fuseUpdates } from './rewrites/fused-update.ts';
+import { sumPlacesFirst } from './rewrites/group-norm-gradients.ts';
 import { multiplyPatches } from './rewrites/patch-products.ts';
 import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
@@ -29,6 +30,7 @@ const rewrites = ({ block, batchSize = 1 }: Target): readonly Rewrite[] => [
   removeDeadCode,
   shareCommonSubexpressions,
   joinScalarFactors,
+  sumPlacesFirst,
   fuseUpdates(batchSize),
   shareGelu,
   ...(block === undefined ? [] : [blockConvolutions(block)]),

@@ -1,5 +1,5 @@
 import { ModelError } from '../../errors.ts';
-import { add, div, mul, sub } from '../expressions.ts';
+import { add, div, mul, scale, sub } from '../expressions.ts';
 import { type Dim, float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
@@ -19,6 +19,7 @@ const layerNormTypes: ShapeRule = (context) => {
 /**
  * y = (x − mean) · inverse · scale + bias over the axes from `axis` on. With x̂ the normalised input and d = dy · scale:
  * dx = inverse · (d − mean(d) − x̂ · mean(d · x̂)). Reads the mean and the inverse deviation that the forward node puts out. Without scale and bias, x̂ is y itself.
+ * Over one axis, a mean of something times the scale is its product with the scale as a column, which needs no pass of its own.
  */
 function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradients {
   const [, mean, inverse] = node.outputs;
@@ -29,14 +30,23 @@ function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradien
   const average = (value: string) => b.op('ReduceMean', [value, axes]);
   const plain = node.inputs[2] ? false : isFilled(b.constantTensor(x(1)), 1);
   const normalised = plain ? node.outputs[0]! : mul(b, sub(b, x(0), mean!), inverse!);
+  const product = plain && !needs(1) ? undefined : mul(b, dy, normalised);
+  /** Of a value times the scale. */
+  const scaledAverage = (value: string) => {
+    if (plain) return average(value);
+    const size = b.shape(x(0)).at(-1);
+    const isColumn = rank - from === 1 && typeof size === 'number' && b.shape(x(1)).join() === `${size}`;
+    if (!isColumn) return average(mul(b, value, x(1)));
+    return b.op('MatMul', [value, b.reshape(scale(b, x(1), 1 / size), [size, 1])]);
+  };
   const inputGradient = () => {
     const d = plain ? dy : mul(b, dy, x(1));
-    const correction = mul(b, normalised, average(mul(b, d, normalised)));
-    return mul(b, inverse!, sub(b, sub(b, d, average(d)), correction));
+    const slope = scaledAverage(product ?? mul(b, dy, normalised));
+    return mul(b, inverse!, sub(b, sub(b, d, scaledAverage(dy)), mul(b, normalised, slope)));
   };
   return [
     needs(0) ? inputGradient() : undefined,
-    needs(1) ? unbroadcast(b, mul(b, dy, normalised), x(1)) : undefined,
+    needs(1) ? unbroadcast(b, product!, x(1)) : undefined,
     needs(2) ? unbroadcast(b, dy, x(2)) : undefined,
   ];
 }
