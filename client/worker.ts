@@ -147,13 +147,15 @@ async function work(
     const train = await openLeases(task, { onnx, layers: task.layers });
     const count = (bytes: number) => options.events?.onParameters(bytes);
     const parameters = new ParameterReceiver(layout.size, task.transport, count);
+    await connection.send({ leaseRequest: {} });
     for (;;) {
-      await connection.send({ leaseRequest: {} });
       const lease = await parameters.untilLease(connection);
       const clientIds = decodeClientIds(lease.clientIdDeltas);
       const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
       const { round } = lease;
       const result = await train({ round, clientIds, settings }, parameters.of(round), connection.over);
+      // Asked for first: the server finds the next shard while the sum of this one is on its way.
+      await connection.send({ leaseRequest: {} });
       const sentBytes = await sendResult(connection, lease, result);
       options.events?.onShard({ clients: clientIds.length, seconds: result.seconds, sentBytes });
       done.shards += 1;

@@ -7,14 +7,20 @@ import type { RoundWork } from './round-work.ts';
 import { type DeliveredShard, shardResultOf } from './shard-result.ts';
 import type { WorkerSession } from './worker-session.ts';
 
+/** One that is trained, and one whose sum is on its way. */
+const MOST_LEASES = 2;
+
 /** One round in progress: gives shards to workers, and accepts each shard's first result. */
 export class RoundDispatch {
   /** Settles when every shard is done, or the round cannot be completed. */
   readonly finished: Promise<void>;
   private readonly work: RoundWork;
   private readonly book: LeaseBook;
-  /** The lease each worker works on; a timed-out one stays, as its result may still be the first. */
-  private readonly held = new Map<WorkerSession, Lease>();
+  /**
+   * The leases each worker works on, at most two: it asks for the next when it begins to send the sum of the one before. A timed-out one stays,
+   * as its result may still be the first.
+   */
+  private readonly held = new Map<WorkerSession, readonly Lease[]>();
   private settle: { readonly resolve: () => void; readonly reject: (error: Error) => void };
   private open = true;
   private stalledSince: number | undefined;
@@ -28,6 +34,11 @@ export class RoundDispatch {
       this.settle = { resolve, reject };
     });
     if (this.book.complete) this.end();
+  }
+
+  /** Whether a worker that asks for a lease may have one now, or has to deliver before. */
+  mayTake(session: WorkerSession): boolean {
+    return this.leases(session).length < MOST_LEASES;
   }
 
   /** Leases a shard to a waiting worker, and sends it the parameters first if it lacks them; false when no shard is queued. */
@@ -44,7 +55,7 @@ export class RoundDispatch {
       return false;
     }
     this.work.tally.shardsLeased += 1;
-    this.held.set(session, lease);
+    this.held.set(session, [...this.leases(session), lease]);
     void this.send(session, lease);
     return true;
   }
@@ -60,8 +71,7 @@ export class RoundDispatch {
     if (header.runId !== runId) return 'wrongRun';
     if (header.round !== round) return 'wrongRound';
     if (this.book.isDone(header.shard)) return 'duplicate';
-    const lease = this.held.get(session);
-    return lease?.shard === header.shard && lease.attempt === header.attempt ? undefined : 'notLeased';
+    return this.leaseOf(session, header) === undefined ? 'notLeased' : undefined;
   }
 
   /**
@@ -70,7 +80,7 @@ export class RoundDispatch {
    */
   accept(session: WorkerSession, header: ShardHeader__Output, sum: DeliveredShard['sum']): Rejection | undefined {
     const objection = this.open ? this.objection(session, header) : 'wrongRound';
-    const lease = this.held.get(session);
+    const lease = this.leaseOf(session, header);
     if (objection !== undefined || lease === undefined) return objection ?? 'notLeased';
     const result = shardResultOf(header, this.work.shards[lease.shard].length, this.work.layers, this.work.silent, sum);
     try {
@@ -80,7 +90,7 @@ export class RoundDispatch {
       this.fail(error instanceof Error ? error : new Error(String(error)));
       return undefined;
     }
-    this.held.delete(session);
+    this.keep(session, (other) => other !== lease);
     this.book.finish(lease);
     this.work.tally.shardsAccepted += 1;
     this.stalledSince = undefined;
@@ -88,15 +98,16 @@ export class RoundDispatch {
     return undefined;
   }
 
-  /** The worker is lost, for the given reason: its shard goes back to the queue. True when there is one to lease anew. */
+  /** The worker is lost, for the given reason: its shards go back to the queue. True when there is one to lease anew. */
   release(session: WorkerSession, reason: string): boolean {
-    const lease = this.held.get(session);
+    const lost = this.leases(session);
     this.held.delete(session);
     const returned = this.book.release(session.id);
-    if (lease === undefined || this.book.isDone(lease.shard)) return false;
-    this.work.faults.add('leaseLost');
-    this.countFailure(lease, reason);
-    return this.open && returned.length > 0;
+    for (const lease of lost) {
+      this.work.faults.add('leaseLost');
+      this.countFailure(lease, reason);
+    }
+    return this.open && lost.length > 0 && returned.length > 0;
   }
 
   /** Puts back the shards of workers that were not heard of for too long. True when there are some to lease anew. */
@@ -134,6 +145,22 @@ export class RoundDispatch {
   fail(error: Error): void {
     this.open = false;
     this.settle.reject(error);
+  }
+
+  /** What a worker still owes; others may have delivered it meanwhile. */
+  private leases(session: WorkerSession): readonly Lease[] {
+    return (this.held.get(session) ?? []).filter(({ shard }) => !this.book.isDone(shard));
+  }
+
+  /** The lease that a result is of. */
+  private leaseOf(session: WorkerSession, { shard, attempt }: ShardHeader__Output): Lease | undefined {
+    return this.leases(session).find((lease) => lease.shard === shard && lease.attempt === attempt);
+  }
+
+  private keep(session: WorkerSession, stays: (lease: Lease) => boolean): void {
+    const kept = this.leases(session).filter(stays);
+    if (kept.length > 0) this.held.set(session, kept);
+    else this.held.delete(session);
   }
 
   private end(): void {

@@ -223,6 +223,8 @@ export class AggregationServer {
           this.dispatch === undefined ? this.late(header.runId) : this.dispatch.accept(session, header, sum);
         if (objection === undefined) this.workerFaults.delivered(session);
         else this.workerFaults.rejected(session, objection);
+        // It may have asked for more than it was given.
+        this.serve();
       },
       failed: (session, message) => {
         this.joined.delete(session);
@@ -247,6 +249,7 @@ export class AggregationServer {
 
   private serve(): void {
     for (const session of this.waiting) {
+      if (this.dispatch?.mayTake(session) === false) continue;
       if (!this.dispatch?.assign(session)) return;
       this.waiting.delete(session);
     }

@@ -52,6 +52,66 @@ describe('workers that die or hang', () => {
     expect(seen.sort()).toEqual([0, 1]);
   });
 
+  test('a worker may ask for a shard before it sends the one it has, and not for a third', async () => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const eager = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1], [2], [3]], onResult);
+    const leases = [await eager.lease(), await eager.lease()];
+    expect(leases.map(({ shard }) => shard)).toEqual([0, 1]);
+    const third = eager.lease();
+    await expect(Promise.race([third, new Promise((resolve) => setTimeout(resolve, 50, 'none'))])).resolves.toBe(
+      'none',
+    );
+    for (const lease of leases) {
+      eager.send({ shardHeader: headerOf(lease, 1) });
+      eager.send({ shardChunk: sumChunk() });
+    }
+    const last = await third;
+    expect(last.shard).toBe(2);
+    eager.send({ shardHeader: headerOf(last, 1) });
+    eager.send({ shardChunk: sumChunk() });
+    await round;
+    expect(seen).toEqual([0, 1, 2]);
+    eager.kill();
+  });
+
+  test('a worker killed with two shards gives both back', async () => {
+    const server = await start();
+    const { seen, onResult } = collect();
+    const victim = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1], [2]], onResult);
+    await victim.lease();
+    await victim.lease();
+    victim.kill();
+    void work(server);
+    await round;
+    expect(seen.sort()).toEqual([0, 1]);
+    expect(server.faults.of('leaseLost')).toBe(2);
+  });
+
+  test('a shard that another has delivered meanwhile does not keep a worker from the next', async () => {
+    const server = await start({ leaseTimeoutSeconds: 0.1, maxAttempts: 100 });
+    const { seen, onResult } = collect();
+    const slow = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1], [2]], onResult);
+    const held = [await slow.lease(), await slow.lease()];
+    await until(() => server.faults.of('leaseExpired') === 2);
+    const other = await RawWorker.join(server.address);
+    const taken = await other.lease();
+    other.send({ shardHeader: headerOf(taken, 1) });
+    other.send({ shardChunk: sumChunk() });
+    await until(() => seen.length === 1);
+    const next = await slow.lease();
+    expect(next.shard).toBe(held.find(({ shard }) => shard !== taken.shard)!.shard);
+    slow.send({ shardHeader: headerOf(next, 1) });
+    slow.send({ shardChunk: sumChunk() });
+    await round;
+    expect(seen.sort()).toEqual([0, 1]);
+    slow.kill();
+    other.kill();
+  });
+
   test('under local noise that cannot be drawn again no client is asked twice: the round ends', async () => {
     const server = await start();
     const { seen, onResult } = collect();
