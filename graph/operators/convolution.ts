@@ -103,12 +103,12 @@ function weightGradient(
   groups: number,
 ): string {
   const [outputs, channels, ...kernel] = shape as readonly [number, number, ...number[]];
-  const padded = padSpatial(b, input, window, 0);
   if (groups === 1 && channels >= wideChannels) {
-    const write = mergesBatch(b, dy, shape) ? productOverBatch : productPerImage;
-    return positionsLast(b, b.reshape(write(b, padded, dy, window), [elementCount(kernel), outputs * channels]), shape);
+    const write = mergesBatch(b, dy, shape) ? productsOverBatch : productsPerImage;
+    const joined = b.op('Concat', write(b, input, dy, shape, window), { axis: int(0) });
+    return positionsLast(b, b.reshape(joined, [elementCount(kernel), outputs * channels]), shape);
   }
-  const slices = windowSlices(b, padded, dy, window);
+  const slices = windowSlices(b, padSpatial(b, input, window, 0), dy, window);
   const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
   const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
   const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
@@ -126,34 +126,28 @@ function mergesBatch(b: GraphWriter, dy: string, [outputs, channels, ...kernel]:
   return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
 }
 
-/** [positions · outputs, channels]: dy times each position's slice of the input, summed over the batch. */
-function productPerImage(b: GraphWriter, padded: string, dy: string, window: Window): string {
+/** For each kernel position [outputs, channels]: dy times the position's slice of the input, summed over the batch. */
+function productsPerImage(b: GraphWriter, input: string, dy: string, _: readonly number[], window: Window): string[] {
   const rows = b.reshape(dy, [0, 0, -1]);
-  return joinPositions(b, padded, dy, window, (slice) =>
+  return windowSlices(b, padSpatial(b, input, window, 0), dy, window).map((slice) =>
     reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
   );
 }
 
-/** The same, by one product per position over all places of all images. */
-function productOverBatch(b: GraphWriter, padded: string, dy: string, window: Window): string {
-  const channelsFirst = (value: string) =>
-    b.op('Transpose', [value], { perm: ints([1, 0, ...window.kernel.map((_, i) => i + 2)]) });
-  const asRows = (value: string) => b.reshape(value, [b.shape(value)[0] as number, -1]);
-  const rows = asRows(channelsFirst(dy));
-  return joinPositions(b, channelsFirst(padded), dy, window, (slice) =>
-    b.op('Gemm', [rows, asRows(slice)], { transB: { kind: 'int', value: 1 } }),
-  );
-}
-
-/** Joins the [outputs, channels] product of each kernel position, one after another. */
-function joinPositions(
+/** The same, by one product per position over all places of all images. With channels last, slices are cut in long pieces. */
+function productsOverBatch(
   b: GraphWriter,
-  padded: string,
+  input: string,
   dy: string,
+  [outputs, channels]: readonly number[],
   window: Window,
-  product: (slice: string) => string,
-): string {
-  return b.op('Concat', windowSlices(b, padded, dy, window).map(product), { axis: int(0) });
+): string[] {
+  const places = window.kernel.map((_, i) => i + 2);
+  const rows = b.reshape(b.op('Transpose', [dy], { perm: ints([1, 0, ...places]) }), [outputs!, -1]);
+  const channelsLast = b.op('Transpose', [input], { perm: ints([0, ...places, 1]) });
+  return windowSlices(b, padSpatial(b, channelsLast, window, 0, true), dy, window, true).map((slice) =>
+    b.op('Gemm', [rows, b.reshape(slice, [-1, channels!])]),
+  );
 }
 
 /** The transpose of Conv: input gradient and forward pass change places, and the weight belongs to the convolution that runs backward. */

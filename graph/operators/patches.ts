@@ -11,18 +11,26 @@ export function kernelOffsets(kernel: readonly number[]): number[][] {
   );
 }
 
-/** Pads the spatial axes of [batch, channels, ...] as the window says. */
-export function padSpatial(b: GraphWriter, x: string, window: Window, fill: number): string {
+/** Pads the spatial axes of [batch, channels, ...] as the window says, or of [batch, ..., channels]. */
+export function padSpatial(b: GraphWriter, x: string, window: Window, fill: number, channelsLast = false): string {
   if ([...window.padsBegin, ...window.padsEnd].every((pad) => pad === 0)) return x;
-  return b.op('Pad', [x, b.axes([0, 0, ...window.padsBegin, 0, 0, ...window.padsEnd]), b.scalar(fill)]);
+  const pads = [window.padsBegin, window.padsEnd].flatMap((side) => (channelsLast ? [0, ...side, 0] : [0, 0, ...side]));
+  return b.op('Pad', [x, b.axes(pads), b.scalar(fill)]);
 }
 
 /**
  * For each kernel position, the padded input's element under it in every window: tensors of the output's spatial shape.
- * @param like a tensor with the output's spatial sizes
+ * @param like a tensor [batch, channels, ...] with the output's spatial sizes
+ * @param channelsLast whether the input is [batch, ..., channels]
  */
-export function windowSlices(b: GraphWriter, padded: string, like: string, window: Window): string[] {
-  const axes = window.kernel.map((_, i) => i + 2);
+export function windowSlices(
+  b: GraphWriter,
+  padded: string,
+  like: string,
+  window: Window,
+  channelsLast = false,
+): string[] {
+  const axes = window.kernel.map((_, i) => i + (channelsLast ? 1 : 2));
   const outputs = b.op('Shape', [like], { start: int(2) });
   const reach = add(
     b,
