@@ -115,6 +115,9 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** An end of a slice beyond every axis. */
+export const toTheEnd = 2 ** 62;
+
 export function float32Tensor(dims: readonly number[], data: ArrayLike<number>): Tensor {
   return { dtype: 'float32', dims, data: data instanceof Float32Array ? data : Float32Array.from(data) };
 }

@@ -1,6 +1,6 @@
 import type { DataField } from './binding.ts';
 import type { GraphBuilder } from './builder.ts';
-import { int } from './ir.ts';
+import { int, toTheEnd } from './ir.ts';
 
 /** Where a client's data and the order of its mini-batches come from: inputs of the training graph. */
 export interface ClientData {
@@ -25,9 +25,6 @@ export interface MiniBatch {
   /** int64 [steps], an outer value: examples in the mini-batch of each step. */
   readonly sizes: string;
 }
-
-/** An end of a slice beyond every axis. */
-const toTheEnd = 2 ** 62;
 
 /** Cuts the step's mini-batch out of the client's data; padded sequences are cut to the longest of the batch. */
 export function writeMiniBatch(

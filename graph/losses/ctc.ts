@@ -1,6 +1,6 @@
 import type { GraphBuilder } from '../builder.ts';
 import { add, mul, neg, reduceSum, sub } from '../expressions.ts';
-import { float32Tensor, int, ints, text } from '../ir.ts';
+import { float32Tensor, int, ints, text, toTheEnd } from '../ir.ts';
 import type { LossValues } from './loss.ts';
 
 /** log 0 that stays finite in float32 sums. */
@@ -162,9 +162,6 @@ function recursion(b: GraphBuilder, emissions: string, labels: string): string {
   );
   return variables!;
 }
-
-/** An end of a slice beyond every axis. */
-const toTheEnd = 2 ** 62;
 
 /** log Σ exp of equally shaped values. One elementwise operator after another is twice as fast as stacking them and ReduceLogSumExp. */
 function logSumExp(b: GraphBuilder, values: readonly string[]): string {
