@@ -169,7 +169,7 @@ function writeLocalStep(
   const results = [...states.map(({ next }) => next), loss, ...(infeasible ? [infeasible] : [])];
   const outputs = [condition, ...b.within('next', () => separate(b, results))];
   optimise(b, outputs, { block, batchSize });
-  hoistStepScalars(outer, b, step, batch);
+  hoistStepScalars(outer, b, step, batch, outputs);
   hoistInvariants(outer, b, outputs);
   return { body: b.build('local_step', outputs), states, carried };
 }

@@ -5,7 +5,7 @@ import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
 
 /**
  * The gradient of a convolution's kernel comes in another order than the kernel's own, such as one matrix per kernel position, and to
- * bring it into that order costs more than the step. So the loop carries such a weight as the gradient comes; what reads it
+ * bring it into that order costs more than the step; so it is with matrices that a model transposes. So the loop carries such a weight as the gradient comes; what reads it
  * gets it back in its own order, or, where that is undone at once, not.
  */
 export function storeKernels(
