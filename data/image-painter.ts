@@ -17,12 +17,15 @@ export class ImagePainter {
   constructor(patterns: Float32Array, noise: Float32Array, pixels: number, mostBytes?: number) {
     this.#pixels = pixels;
     // The kernel takes four pixels at a time, and may read and write up to three more than there are.
-    const lengths = [patterns.length, noise.length, pixels].map((length) => 4 * Math.ceil(length / 4));
-    this.#memory = kernelMemory(4 * (lengths[0]! + lengths[1]! + lengths[2]! + 4), mostBytes);
-    const buffer = this.#memory?.buffer ?? new ArrayBuffer(4 * (lengths[0]! + lengths[1]! + lengths[2]!));
+    const [ofPatterns, ofNoise, ofCanvas] = [patterns.length, noise.length, pixels].map(
+      (length) => 16 * Math.ceil(length / 4),
+    ) as [number, number, number];
+    const bytes = ofPatterns + ofNoise + ofCanvas;
+    this.#memory = kernelMemory(bytes, mostBytes);
+    const buffer = this.#memory?.buffer ?? new ArrayBuffer(bytes);
     this.#patterns = new Float32Array(buffer, 0, patterns.length);
-    this.#noise = new Float32Array(buffer, 4 * lengths[0]!, noise.length);
-    this.#canvas = new Float32Array(buffer, 4 * (lengths[0]! + lengths[1]!), pixels);
+    this.#noise = new Float32Array(buffer, ofPatterns, noise.length);
+    this.#canvas = new Float32Array(buffer, ofPatterns + ofNoise, pixels);
     this.#patterns.set(patterns);
     this.#noise.set(noise);
   }

@@ -90,7 +90,7 @@ export class RoundDispatch {
       this.fail(error instanceof Error ? error : new Error(String(error)));
       return undefined;
     }
-    this.keep(session, (other) => other !== lease);
+    this.drop(session, lease);
     this.book.finish(lease);
     this.work.tally.shardsAccepted += 1;
     this.stalledSince = undefined;
@@ -107,7 +107,7 @@ export class RoundDispatch {
       this.work.faults.add('leaseLost');
       this.countFailure(lease, reason);
     }
-    return this.open && lost.length > 0 && returned.length > 0;
+    return this.open && returned.length > 0;
   }
 
   /** Puts back the shards of workers that were not heard of for too long. True when there are some to lease anew. */
@@ -157,8 +157,8 @@ export class RoundDispatch {
     return this.leases(session).find((lease) => lease.shard === shard && lease.attempt === attempt);
   }
 
-  private keep(session: WorkerSession, stays: (lease: Lease) => boolean): void {
-    const kept = this.leases(session).filter(stays);
+  private drop(session: WorkerSession, lease: Lease): void {
+    const kept = this.leases(session).filter((other) => other !== lease);
     if (kept.length > 0) this.held.set(session, kept);
     else this.held.delete(session);
   }
