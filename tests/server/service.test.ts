@@ -1,28 +1,18 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { type OpenTask, runWorker, type WorkerSummary } from '../../client/worker.ts';
 import { ConfigError, ModelError, ProtocolError } from '../../errors.ts';
 import { AggregationServer } from '../../server/service.ts';
 import type { DeliveredShard } from '../../server/shard-result.ts';
+import { start } from '../support/open-servers.ts';
 import { deltaOf, fakeContext, layers, parameters, startServer, task } from '../support/wire.ts';
 
 const shards = Array.from({ length: 12 }, (_, shard) =>
   Array.from({ length: 1 + (shard % 4) }, (_, i) => 7 * shard + i),
 );
-const open: AggregationServer[] = [];
-
-async function start(...options: Parameters<typeof startServer>) {
-  const server = await startServer(...options);
-  open.push(server);
-  return server;
-}
 
 function work(server: AggregationServer, name = 'w', openTask: OpenTask = async () => fakeContext()) {
   return runWorker({ server: server.address, name, openTask, connectSeconds: 2, reconnectSeconds: 0.2 });
 }
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((server) => server.close()));
-});
 
 /** The sum over a shard's clients, from the formula of the make-believe clients. */
 function expectedSum(ids: readonly number[], theta: Float32Array): number[] {
