@@ -13,8 +13,9 @@ const outputsPerPixel = 4;
 /**
  * A convolution of small images with many channels is one product: of the patches under the kernel, a row for each place of each image,
  * with the kernel as a matrix. The patches are cut by a product, too, with a matrix of zeros and ones, since that is differentiated by
- * its transpose. So the kernel's gradient and the images' are one product each, and no kernel is turned around, which costs as much as
- * half a convolution where it is larger than the images: on 512 channels of 4×4, forward and backward pass take half the time.
+ * its transpose. So the kernel's gradient and the images' are one product each, and no kernel has to be turned around, which costs much where it is
+ * larger than the images: on 512 channels of 4×4 forward and backward pass take an eighth less (`npm run bench -- patches`), and the step can be
+ * fused into the product.
  */
 export const multiplyPatches: Rewrite = replacing((node, view) => {
   const sizes = node.op === 'Conv' && node.domain === '' ? sizesOf(node, view) : undefined;

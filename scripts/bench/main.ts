@@ -5,6 +5,7 @@ import { benchCompile } from './compile.ts';
 import { benchMemory } from './memory.ts';
 import { benchNoise } from './noise.ts';
 import { benchPaper } from './paper.ts';
+import { benchPatches } from './patches.ts';
 import { benchRound } from './round.ts';
 import { benchStep } from './step.ts';
 import { benchTransport } from './transport.ts';
@@ -21,6 +22,7 @@ const benchmarks: Readonly<Record<string, (options: readonly string[]) => Promis
   adapted: benchAdapted,
   compile: benchCompile,
   paper: benchPaper,
+  patches: benchPatches,
 };
 
 const name = process.argv[2] ?? 'step';
