@@ -1,3 +1,4 @@
+import { visitsPerRun } from '../client/group-trainer.ts';
 import { processorBlock } from '../client/processor-block.ts';
 import type { WorkerTask } from '../client/task.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -5,7 +6,13 @@ import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
 import { type Binding, bindModel } from '../graph/binding.ts';
-import { compileForward, compileTraining, type ForwardArtifact, type TrainingArtifact } from '../graph/compile.ts';
+import {
+  compileForward,
+  compileTraining,
+  type ForwardArtifact,
+  type TrainingArtifact,
+  type TrainingOptions,
+} from '../graph/compile.ts';
 import { CompileCache, cacheDirectory } from '../graph/compile-cache.ts';
 import { fixedPartFingerprint } from '../graph/fingerprint.ts';
 import { type ChannelBlock, usesBlocks } from '../graph/rewrites/blocked-convolutions.ts';
@@ -59,7 +66,11 @@ export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
   requireFit(model, binding, dataset.task, source);
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
-    training: cache.artifact('training', model, binding, compileTraining, { ...stepOptions(config), block }),
+    training: cache.artifact('training', model, binding, compileTraining, {
+      ...stepOptions(config),
+      grouped: true,
+      block,
+    }),
     forward: cache.artifact('forward', model, binding, compileForward),
   }));
   const layout = new ParameterLayout(training.layers);
@@ -112,12 +123,14 @@ export function blockOf({ federation }: RunConfig): Promise<ChannelBlock | undef
   return federation.kernels === 'native' ? processorBlock() : Promise.resolve(undefined);
 }
 
-/** What the run's trainings, its seed model's among them, have in common: where none clips gradients, a step is shorter. */
-function stepOptions({ local, seedModel }: RunConfig): { clipped: boolean; batchSize: number } {
+/** How the training step is compiled: what the run's trainings, its seed model's among them, have in common: where none clips gradients, a step is shorter. */
+export function stepOptions({ local, seedModel }: RunConfig): TrainingOptions {
   const trainings = seedModel === undefined ? [local] : [local, seedModel];
   return {
     clipped: trainings.some(({ maxGradientNorm }) => maxGradientNorm !== null),
     batchSize: Math.max(...trainings.map(({ batchSize }) => batchSize)),
+    // Clients whose local training takes several runs are trained alone.
+    grouped: (local.steps ?? 1) * local.batchSize <= visitsPerRun,
   };
 }
 

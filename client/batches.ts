@@ -14,6 +14,20 @@ export interface LocalDuration {
   readonly epochs?: number | undefined;
 }
 
+/** Where each mini-batch begins in the order of `drawBatches`, and its length: these follow from the number of examples alone. */
+export function batchOffsets(examples: number, batchSize: number, duration: LocalDuration): number[] {
+  const perPass = Math.ceil(examples / batchSize);
+  const steps = duration.steps ?? (duration.epochs ?? 1) * perPass;
+  const passes = Math.ceil(steps / perPass);
+  const offsets = Array.from({ length: steps + 1 }, (_, step) => {
+    const pass = Math.floor(step / perPass);
+    return pass * examples + (step - pass * perPass) * batchSize;
+  });
+  const ofLastPass = Math.min(examples, (steps - (passes - 1) * perPass) * batchSize);
+  offsets[steps] = (passes - 1) * examples + ofLastPass;
+  return offsets;
+}
+
 /**
  * Draws the mini-batches: examples are shuffled before every pass and cut into batches; the last batch of a pass may be smaller.
  * A client with fewer examples than a batch trains on all of them at every step.
@@ -24,20 +38,14 @@ export function drawBatches(
   duration: LocalDuration,
   random: RandomStream,
 ): BatchSchedule {
-  const perPass = Math.ceil(examples / batchSize);
-  const steps = duration.steps ?? (duration.epochs ?? 1) * perPass;
-  const passes = Math.ceil(steps / perPass);
-  const ofLastPass = Math.min(examples, (steps - (passes - 1) * perPass) * batchSize);
+  const offsets = batchOffsets(examples, batchSize, duration);
+  const visits = offsets.at(-1)!;
+  const passes = Math.ceil(visits / examples);
   const order = new Int32Array(passes * examples);
   for (let pass = 0; pass < passes; pass++) {
     shuffle(order.subarray(pass * examples, (pass + 1) * examples), random);
   }
-  const offsets = Array.from({ length: steps + 1 }, (_, step) => {
-    const pass = Math.floor(step / perPass);
-    return pass * examples + (step - pass * perPass) * batchSize;
-  });
-  offsets[steps] = (passes - 1) * examples + ofLastPass;
-  return { order: order.subarray(0, offsets[steps]), offsets };
+  return { order: order.subarray(0, visits), offsets };
 }
 
 /** Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own. */

@@ -1,10 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
-import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
-import { FieldBuffers } from '../data/field-buffers.ts';
-import { DataError, ModelError, ProtocolError } from '../errors.ts';
-import { namedStream, type RandomStream } from '../random/stream.ts';
-import type { LocalConfig } from './config.ts';
+import { ProtocolError } from '../errors.ts';
+import type { ScatteredLayers } from '../params/layout.ts';
 import type { RoundSettings } from './round-settings.ts';
+import { type TrainingContext, trainClients } from './train-clients.ts';
 
 /** Wall-clock seconds that a shard took on its worker, and what they went to; the rest is bookkeeping. Never part of a result's bits. */
 export interface ShardSeconds {
@@ -44,26 +41,11 @@ export interface ShardResult {
   readonly seconds: ShardSeconds;
 }
 
-/** What the shard needs of `LocalTrainer`: the delta, in a buffer that the next call uses again, and the seconds in the session, if known. */
-export interface ClientTrainer {
-  train(
-    parameters: Float32Array,
-    examples: ExampleBatch,
-    settings: LocalConfig,
-    random: RandomStream,
-  ): Promise<{
-    readonly delta: Float32Array;
-    readonly loss: number;
-    readonly infeasibleTargets?: number;
-    readonly seconds?: number;
-  }>;
-}
-
 /** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
 export interface DeltaClipper {
   addTo(
     sum: Float64Array,
-    delta: Float32Array,
+    delta: Float32Array | ScatteredLayers,
     weight?: number,
   ):
     | { readonly accepted: true; readonly norms: ArrayLike<number>; readonly clipped: ArrayLike<boolean | number> }
@@ -71,13 +53,9 @@ export interface DeltaClipper {
 }
 
 /** A task that a worker has opened: everything but the round's parameters and the client ids. */
-export interface ShardContext {
-  readonly seed: number | string;
-  readonly local: LocalConfig;
+export interface ShardContext extends TrainingContext {
   /** Number of layers of the parameter vector. */
   readonly layers: number;
-  readonly dataset: FederatedDataset;
-  readonly trainer: ClientTrainer;
   readonly clipper: DeltaClipper;
   /** Memory for the sum of each shard, which then holds until the next; without it, every shard gets its own. */
   readonly sum?: Float64Array;
@@ -102,12 +80,11 @@ export function contextOfRound(context: ShardContext, settings: RoundSettings | 
 }
 
 /**
- * Trains the clients of one shard one after another and adds up their clipped deltas. Every few milliseconds, between clients, the
- * event loop gets a turn, for the connection's sake.
+ * Trains the clients of one shard and adds up their clipped deltas.
  * @param round central step; with the seed and the client id it keys the client's random draws
  * @param parameters θ(t−1), flat; not changed
- * @param clientIds users of the data set, trained in this order
- * @param signal ends the work before the next client
+ * @param clientIds users of the data set
+ * @param signal ends the work before the next clients
  * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
  *   be trained; the signal's reason when it is aborted
  */
@@ -118,9 +95,8 @@ export async function trainShard(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): Promise<ShardResult> {
-  const { layers, dataset, clipper, noise, weight } = context;
+  const { layers, clipper, noise, weight } = context;
   const started = performance.now();
-  const buffers = new FieldBuffers();
   const sum = context.sum?.fill(0) ?? new Float64Array(parameters.length);
   const silent = noise?.local === true;
   const deltaNormSums = new Float64Array(layers).fill(silent ? Number.NaN : 0);
@@ -131,40 +107,22 @@ export async function trainShard(
   let examples = 0;
   let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
-  let turned = Number.NEGATIVE_INFINITY;
-  for (const id of clientIds) {
-    if (performance.now() - turned > TURN_MILLISECONDS) {
-      await setImmediate();
-      turned = performance.now();
-    }
-    signal?.throwIfAborted();
-    if (id >= dataset.population) {
-      throw new ProtocolError(
-        `lease of round ${round}: client ${id} is outside this worker's population of ${dataset.population}; give it the server's data`,
-      );
-    }
-    const { batch, delta, loss, infeasible, data, training } = await trainClient(
-      context,
-      round,
-      parameters,
-      id,
-      buffers,
-    );
-    seconds.data += data;
-    seconds.training += training;
+  for await (const client of trainClients(context, round, parameters, clientIds, signal)) {
+    seconds.data += client.data;
+    seconds.training += client.training;
     const clipping = performance.now();
-    const outcome = clipper.addTo(sum, delta, weight?.(batch.count) ?? 1);
+    const outcome = clipper.addTo(sum, client.delta, weight?.(client.examples) ?? 1);
     seconds.clipping += (performance.now() - clipping) / 1000;
     if (!outcome.accepted && !silent) {
       rejectedNonFinite += 1;
       continue;
     }
-    noise?.addTo(sum, round, id);
+    noise?.addTo(sum, round, client.id);
     contributed += 1;
     if (silent || !outcome.accepted) continue;
-    lossSum += onGrid(loss);
-    examples += batch.count;
-    infeasibleTargets += infeasible;
+    lossSum += onGrid(client.loss);
+    examples += client.examples;
+    infeasibleTargets += client.infeasibleTargets;
     for (let layer = 0; layer < layers; layer += 1) {
       deltaNormSums[layer] += onGrid(outcome.norms[layer]);
       clippedCounts[layer] += Number(outcome.clipped[layer]);
@@ -182,40 +140,6 @@ export async function trainShard(
     clippedCounts,
     seconds,
   };
-}
-
-/** How long small clients may follow each other before the event loop gets a turn: heartbeats need no more. */
-const TURN_MILLISECONDS = 10;
-
-/** An error names its client: it would come again on every worker, and ends the run. */
-async function trainClient(
-  { seed, local, dataset, trainer }: ShardContext,
-  round: number,
-  parameters: Float32Array,
-  id: number,
-  buffers: FieldBuffers,
-): Promise<{
-  batch: ExampleBatch;
-  delta: Float32Array;
-  loss: number;
-  infeasible: number;
-  data: number;
-  training: number;
-}> {
-  try {
-    const opening = performance.now();
-    const batch = dataset.client(id, buffers);
-    const data = (performance.now() - opening) / 1000;
-    const random = namedStream(seed, 'client-batches', round, id);
-    const trained = await trainer.train(parameters, batch, local, random);
-    const { delta, loss, infeasibleTargets: infeasible = 0, seconds: training = 0 } = trained;
-    return { batch, delta, loss, infeasible, data, training };
-  } catch (error) {
-    const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
-    throw error instanceof DataError
-      ? new DataError(message, { cause: error })
-      : new ModelError(message, { cause: error });
-  }
 }
 
 function onGrid(figure: number): number {

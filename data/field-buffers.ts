@@ -1,26 +1,45 @@
 /**
- * Memory for the examples of one client after another: as long as the longest of them, and no garbage for the next. What was written to it
- * holds until the next batch asks for the same fields.
+ * Memory for the examples of one client after another, or of several at once: as long as the longest, and no garbage for the next. What
+ * was written to it holds until it is cleared; fields of clients that follow each other lie behind each other, where there is room.
  */
 export class FieldBuffers {
-  readonly #float32 = new Map<string, Float32Array<ArrayBuffer>>();
-  readonly #int32 = new Map<string, Int32Array<ArrayBuffer>>();
+  readonly #float32 = new Map<string, Room<Float32Array<ArrayBuffer>>>();
+  readonly #int32 = new Map<string, Room<Int32Array<ArrayBuffer>>>();
 
   /** `length` elements that hold anything. */
   float32(field: string, length: number): Float32Array<ArrayBuffer> {
-    const known = this.#float32.get(field);
-    if (known && known.length >= length) return known.subarray(0, length);
-    const made = new Float32Array(length);
-    this.#float32.set(field, made);
-    return made;
+    return taken(this.#float32, field, length, (size) => new Float32Array(size));
   }
 
   /** `length` elements that hold anything. */
   int32(field: string, length: number): Int32Array<ArrayBuffer> {
-    const known = this.#int32.get(field);
-    if (known && known.length >= length) return known.subarray(0, length);
-    const made = new Int32Array(length);
-    this.#int32.set(field, made);
-    return made;
+    return taken(this.#int32, field, length, (size) => new Int32Array(size));
   }
+
+  /** Gives all memory free for the next client. */
+  clear(): void {
+    for (const room of [...this.#float32.values(), ...this.#int32.values()]) room.used = 0;
+  }
+}
+
+interface Room<Values> {
+  values: Values;
+  used: number;
+}
+
+function taken<Values extends { readonly length: number; subarray(start: number, end: number): Values }>(
+  rooms: Map<string, Room<Values>>,
+  field: string,
+  length: number,
+  allocate: (size: number) => Values,
+): Values {
+  const room = rooms.get(field);
+  if (room && room.used + length <= room.values.length) {
+    room.used += length;
+    return room.values.subarray(room.used - length, room.used);
+  }
+  // Twice what was needed so far: after a few clients there is room for as many as are kept at once.
+  const values = allocate(room ? Math.max(2 * room.values.length, length) : length);
+  rooms.set(field, { values, used: length });
+  return values.subarray(0, length);
 }

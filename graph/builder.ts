@@ -47,6 +47,13 @@ export class GraphBuilder implements GraphWriter {
     return new GraphBuilder(this);
   }
 
+  /** An empty graph that gives no value of its own a name from this one. */
+  successor(): GraphBuilder {
+    const successor = new GraphBuilder();
+    for (const name of this.shared.names) successor.shared.names.add(name);
+    return successor;
+  }
+
   within<T>(scope: string, write: () => T): T {
     const outer = this.scope;
     this.scope = [outer, scope].filter((part) => part !== '').join('/');

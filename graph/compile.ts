@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { LayerSpec } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
+import { ClientGroups, clientsPerRun } from './client-groups.ts';
 import { ClientVisits } from './client-visits.ts';
 import { deferUpdates, largestGatheredBatch } from './deferred-updates.ts';
 import { differentiate } from './differentiate.ts';
@@ -9,7 +10,7 @@ import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { mul } from './expressions.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
-import { int, type Model } from './ir.ts';
+import { elementCount, int, type Model } from './ir.ts';
 import { hoistInvariants } from './loop-invariants.ts';
 import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
@@ -31,6 +32,8 @@ export interface TrainingOptions {
   readonly clipped?: boolean;
   /** Largest mini-batch to expect: what pays for small ones does not for large ones. Default: small. No result depends on it but for rounding. */
   readonly batchSize?: number;
+  /** Whether to write the graph for several clients in one run where that is faster: for small models without convolutions. Default: no. */
+  readonly grouped?: boolean;
   /** Channels that convolutions take at once: the graph then runs right on processors with this block alone. Default: on all. */
   readonly block?: ChannelBlock | undefined;
 }
@@ -68,12 +71,14 @@ export const trainingNames = {
  * A model with dropout has one more input, `dropout/seed` uint32 [2], which decides all masks.
  * Outputs: each layer's delta (weight before − weight after, so that no other code passes over the parameters for it), `losses` [steps],
  * and for CTC `infeasible_targets` [steps] (how many targets did not fit into their frames, and were skipped).
+ * Of several clients (`grouped`) the mini-batches have the same sizes: the fields hold the examples of all, `batches/order` is
+ * [clients, visits], deltas come as [clients, …] and `losses` as [steps, clients].
  * @throws ModelError when the model cannot be differentiated
  */
 export function compileTraining(
   model: Model,
   binding: Binding,
-  { clipped = true, ...options }: TrainingOptions = {},
+  { clipped = true, grouped = false, ...options }: TrainingOptions = {},
 ): TrainingArtifact {
   const layers = layersOf(model);
   if (layers.length === 0)
@@ -90,7 +95,10 @@ export function compileTraining(
   if (clipped) b.input(trainingNames.maxGradientNorm, 'float32', []);
   if (activeDropouts(model).length > 0) b.input(trainingNames.dropoutSeed, 'uint32', [2]);
   const steps = b.op('Sub', [b.op('Size', [trainingNames.offsets]), b.index(1)]);
-  const { body, states, carried } = writeLocalStep(b, model, binding, layers, fields, { clipped, ...options });
+  const { body, builder, states, carried } = writeLocalStep(b, model, binding, layers, fields, {
+    clipped,
+    ...options,
+  });
   const { losses, infeasible } = trainingNames;
   const perStep = [losses, ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
@@ -112,7 +120,24 @@ export function compileTraining(
   }
   const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
   optimise(b, outputs);
-  return { onnx: exportGraph(b.build('local_training', outputs)), layers };
+  const several = grouped && isWorthGrouping(model, binding, layers, options);
+  const whole = (several && new ClientGroups(trainingNames.order).write(b, builder, outputs)) || b;
+  return { onnx: exportGraph(whole.build('local_training', outputs)), layers };
+}
+
+/**
+ * Small models, whose steps gather rows instead of writing weights. Targets of CTC and masks of dropout would be the clients' own in
+ * ways that no rule knows.
+ */
+function isWorthGrouping(
+  model: Model,
+  binding: Binding,
+  layers: readonly LayerSpec[],
+  { batchSize = 1 }: TrainingOptions,
+): boolean {
+  const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const simple = binding.loss.kind !== 'ctc' && activeDropouts(model).length === 0;
+  return simple && batchSize <= largestGatheredBatch && clientsPerRun(parameters) > 1;
 }
 
 /** A layer's weight inside the loop. Under a prefix of their own: a user's layer may be called `learning_rate`. */
@@ -171,7 +196,7 @@ function writeLocalStep(
   optimise(b, outputs, { block, batchSize });
   hoistStepScalars(outer, b, step, batch, outputs);
   hoistInvariants(outer, b, outputs);
-  return { body: b.build('local_step', outputs), states, carried };
+  return { body: b.build('local_step', outputs), builder: b, states, carried };
 }
 
 /** A graph gives no value out twice, nor one that it was given: those are copied. */

@@ -13,6 +13,12 @@ export interface Layer extends LayerSpec {
   readonly size: number;
 }
 
+/** A vector of a layout whose layers need not stand behind each other: layer h begins at element `starts[h]` of `values`. */
+export interface ScatteredLayers {
+  readonly values: Float32Array;
+  readonly starts: readonly number[];
+}
+
 /**
  * Where each layer (one trainable tensor) stands in the model's single flat Float32Array.
  * ONNX tensors, clipping, noise, optimizers, checkpoints and the wire all take views of that one buffer.

@@ -25,30 +25,38 @@ export function sumOfSquares(values: Float32Array, start = 0, end = values.lengt
 }
 
 /**
- * Adds trunc(delta[i] · factor) to sum[i] for i in [start, end): a scaled delta, truncated to the integers of a grid. Four coordinates at a
- * time, which V8 runs in two thirds of the time.
+ * Adds trunc(delta[i] · factor) for i in [start, end) to as many elements of the sum from `at` on: a scaled delta, truncated to the integers of a
+ * grid. Four coordinates at a time, which V8 runs in two thirds of the time.
  */
-export function addTruncated(sum: Float64Array, delta: Float32Array, start: number, end: number, factor: number): void {
+export function addTruncated(
+  sum: Float64Array,
+  at: number,
+  delta: Float32Array,
+  start: number,
+  end: number,
+  factor: number,
+): void {
   const kernels = kernelsOf(sum, delta);
   if (kernels) {
     const from = delta.byteOffset;
-    kernels.addTruncated(sum.byteOffset + 8 * start, from + 4 * start, from + 4 * end, factor);
+    kernels.addTruncated(sum.byteOffset + 8 * at, from + 4 * start, from + 4 * end, factor);
     return;
   }
   let i = start;
-  for (const last = end - 3; i < last; i += 4) {
-    sum[i] += Math.trunc(delta[i] * factor);
-    sum[i + 1] += Math.trunc(delta[i + 1] * factor);
-    sum[i + 2] += Math.trunc(delta[i + 2] * factor);
-    sum[i + 3] += Math.trunc(delta[i + 3] * factor);
+  let into = at;
+  for (const last = end - 3; i < last; i += 4, into += 4) {
+    sum[into] += Math.trunc(delta[i] * factor);
+    sum[into + 1] += Math.trunc(delta[i + 1] * factor);
+    sum[into + 2] += Math.trunc(delta[i + 2] * factor);
+    sum[into + 3] += Math.trunc(delta[i + 3] * factor);
   }
-  for (; i < end; i++) sum[i] += Math.trunc(delta[i] * factor);
+  for (; i < end; i++, into++) sum[into] += Math.trunc(delta[i] * factor);
 }
 
-/** L1 norm of `values`, in float64. Relative error at most length·2⁻⁵³. */
-export function sumOfMagnitudes(values: Float32Array): number {
+/** L1 norm of `values[start … end)`, in float64. Relative error at most (end − start)·2⁻⁵³. */
+export function sumOfMagnitudes(values: Float32Array, start = 0, end = values.length): number {
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += Math.abs(values[i]);
+  for (let i = start; i < end; i++) sum += Math.abs(values[i]);
   return sum;
 }
 

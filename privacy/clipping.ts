@@ -1,6 +1,6 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
-import type { ParameterLayout } from '../params/layout.ts';
+import type { ParameterLayout, ScatteredLayers } from '../params/layout.ts';
 import { addTruncated, sumOfMagnitudes, sumOfSquares } from '../params/vector.ts';
 
 /**
@@ -81,6 +81,8 @@ export class Clipper {
   readonly bounds: Float64Array;
   readonly #layout: ParameterLayout;
   readonly #perUnit: number;
+  /** Where the layers of a delta in one piece begin. */
+  readonly #offsets: readonly number[];
   /** The norms to which layers are scaled: the bounds less the slack. */
   readonly #limits: Float64Array;
 
@@ -95,6 +97,7 @@ export class Clipper {
     this.#limits = this.bounds.map((bound) => bound * (1 - slack));
     this.#layout = layout;
     this.#perUnit = grid.perUnit;
+    this.#offsets = layout.layers.map(({ offset }) => offset);
   }
 
   /**
@@ -102,20 +105,19 @@ export class Clipper {
    * A delta with a NaN or infinite element is rejected (as is, with mode `none`, one beyond the bound) and `sum` is untouched.
    * @throws PrivacyError when a length is not that of the layout
    */
-  addTo(sum: Float64Array, delta: Float32Array, weight = 1): ClipOutcome {
+  addTo(sum: Float64Array, delta: Float32Array | ScatteredLayers, weight = 1): ClipOutcome {
     const { layers, size } = this.#layout;
+    const scattered = this.#layersOf(delta);
+    const { values, starts } = scattered;
     if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
     const perUnit = weight * this.#perUnit;
-    if (delta.length !== size || sum.length !== size) {
-      throw new PrivacyError(
-        `clipping: the layout has ${size} parameters, but delta has ${delta.length} and sum ${sum.length}`,
-      );
+    if (sum.length !== size) {
+      throw new PrivacyError(`clipping: the layout has ${size} parameters, but the sum has ${sum.length}`);
     }
     const norms = new Float64Array(layers.length);
     let total = 0;
     for (let h = 0; h < layers.length; h++) {
-      const { offset, size: length } = layers[h];
-      const squares = sumOfSquares(delta, offset, offset + length);
+      const squares = sumOfSquares(values, starts[h], starts[h] + layers[h].size);
       norms[h] = Math.sqrt(squares);
       total += squares;
     }
@@ -124,31 +126,57 @@ export class Clipper {
 
     const clipped = new Uint8Array(layers.length);
     if (this.spec.mode === 'none') {
-      if (Math.sqrt(total) > this.spec.bound && exceeds(delta, this.spec.bound)) return REJECTED;
-      addTruncated(sum, delta, 0, size, perUnit);
+      if (Math.sqrt(total) > this.spec.bound && this.#exceeds(scattered, this.spec.bound)) return REJECTED;
+      this.#addLayers(sum, scattered, () => perUnit);
     } else if (this.spec.mode === 'global' || this.spec.mode === 'l1') {
-      const norm = this.spec.mode === 'l1' ? sumOfMagnitudes(delta) : Math.sqrt(total);
+      const norm = this.spec.mode === 'l1' ? this.#sumOfMagnitudes(scattered) : Math.sqrt(total);
       const scale = scaleTo(this.#limits[0], norm);
       if (scale < 1) clipped.fill(1);
-      addTruncated(sum, delta, 0, size, scale * perUnit);
+      this.#addLayers(sum, scattered, () => scale * perUnit);
     } else {
-      for (let h = 0; h < layers.length; h++) {
-        const { offset, size: length } = layers[h];
+      this.#addLayers(sum, scattered, (h) => {
         const scale = scaleTo(this.#limits[h], norms[h]);
         if (scale < 1) clipped[h] = 1;
-        addTruncated(sum, delta, offset, offset + length, scale * perUnit);
-      }
+        return scale * perUnit;
+      });
     }
     return { accepted: true, norms, clipped };
+  }
+
+  /** @param factor what the layer with this number is scaled by */
+  #addLayers(sum: Float64Array, { values, starts }: ScatteredLayers, factor: (h: number) => number): void {
+    for (const [h, { offset, size }] of this.#layout.layers.entries()) {
+      addTruncated(sum, offset, values, starts[h], starts[h] + size, factor(h));
+    }
+  }
+
+  #sumOfMagnitudes({ values, starts }: ScatteredLayers): number {
+    return this.#layout.layers.reduce(
+      (norm, { size }, h) => norm + sumOfMagnitudes(values, starts[h], starts[h] + size),
+      0,
+    );
+  }
+
+  #exceeds({ values, starts }: ScatteredLayers, bound: number): boolean {
+    return this.#layout.layers.some(({ size }, h) =>
+      values.subarray(starts[h], starts[h] + size).some((value) => Math.abs(value) > bound),
+    );
+  }
+
+  /** @throws PrivacyError unless the delta has the layout's layers */
+  #layersOf(delta: Float32Array | ScatteredLayers): ScatteredLayers {
+    const { layers, size } = this.#layout;
+    const whole = delta instanceof Float32Array;
+    const { values, starts } = whole ? { values: delta, starts: this.#offsets } : delta;
+    const fits = starts.length === layers.length && layers.every((layer, h) => starts[h] + layer.size <= values.length);
+    if (fits && (!whole || delta.length === size)) return { values, starts };
+    throw new PrivacyError(
+      `clipping: the layout has ${size} parameters in ${layers.length} layers, but delta has ${values.length} in ${starts.length}`,
+    );
   }
 }
 
 /** limit / max(limit, norm): 1 for a zero norm, where the quotient would be undefined. */
 function scaleTo(limit: number, norm: number): number {
   return norm > limit ? limit / norm : 1;
-}
-
-function exceeds(delta: Float32Array, bound: number): boolean {
-  for (let i = 0; i < delta.length; i++) if (Math.abs(delta[i]) > bound) return true;
-  return false;
 }

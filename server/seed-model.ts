@@ -1,4 +1,4 @@
-import type { ClientTrainer } from '../client/shard.ts';
+import type { ClientTrainer } from '../client/train-clients.ts';
 import { selectExamples } from '../data/batches.ts';
 import type { ExampleBatch } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';

@@ -1,7 +1,7 @@
 import { add, mul, scale, sub } from '../expressions.ts';
 import { float, floatAttribute, stringAttribute } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
-import { type GradientContext, type Gradients, type Operator, unary } from './operator.ts';
+import { elementwise, type GradientContext, type Gradients, type Operator, unary } from './operator.ts';
 import { like } from './shape-rule.ts';
 
 /**
@@ -72,7 +72,7 @@ function geluSlope(context: GradientContext): string {
   return add(b, cumulative, mul(b, u, bell));
 }
 
-export const activationOperators: readonly Operator[] = [
+export const activationOperators: readonly Operator[] = elementwise([
   unary('Relu', ['y0'], (c) => mul(c.b, c.dy, step(c, c.y()))),
   unary('LeakyRelu', ['x0'], (c) => piecewise(c, c.b.scalar(floatAttribute(c.node, 'alpha', 0.01)))),
   unary('Elu', ['x0', 'y0'], (c) => piecewise(c, add(c.b, c.y(), c.b.scalar(floatAttribute(c.node, 'alpha', 1))))),
@@ -116,4 +116,4 @@ export const activationOperators: readonly Operator[] = [
       },
     },
   },
-];
+]);

@@ -3,6 +3,7 @@ import { add, div, mul, neg, scale, sub } from '../expressions.ts';
 import { broadcast, unbroadcast } from './broadcast.ts';
 import { clipKnown, eachKnown, eachKnownNumber, knownArithmetic, roundHalfToEven } from './known-numbers.ts';
 import {
+  elementwise,
   type ForwardValue,
   type GradientContext,
   type GradientRule,
@@ -64,7 +65,7 @@ function clipGradient(context: GradientContext): string {
   return inside.reduce((gradient, mask) => mul(b, gradient, mask), dy);
 }
 
-export const arithmeticOperators: readonly Operator[] = [
+export const arithmeticOperators: readonly Operator[] = elementwise([
   { op: 'Add', infer: knownArithmetic.add, gradient: ofOperands([], ({ dy }) => [() => dy, () => dy]) },
   {
     op: 'Sub',
@@ -122,4 +123,4 @@ export const arithmeticOperators: readonly Operator[] = [
   { op: 'Floor', infer: eachKnownNumber(Math.floor), gradient: 'zero' },
   { op: 'Ceil', infer: eachKnownNumber(Math.ceil), gradient: 'zero' },
   { op: 'Round', infer: eachKnownNumber(roundHalfToEven), gradient: 'zero' },
-];
+]);

@@ -2,6 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute, stringAttribute, text } from '../ir.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
+import { alongAxis, type ClientsRule } from './over-clients.ts';
 import { like, normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 const gatherType: ShapeRule = (context) => {
@@ -139,15 +140,29 @@ function scatterNDGradients(context: GradientContext): Gradients {
   );
 }
 
+/** Indices of their own pick what they pick; of data of their own, all clients pick the same places. */
+const gatherOverClients: ClientsRule = (context) => {
+  const { node, differs, write } = context;
+  if (differs(0)) return alongAxis(0)(context);
+  if (intAttribute(node, 'axis', 0) !== 0) return undefined;
+  write('Gather', node.inputs, node.attributes);
+  return true;
+};
+
 /** Operators that pick elements or write to them, by indices that they are given or find themselves. */
 export const indexingOperators: readonly Operator[] = [
-  { op: 'Gather', infer: gatherType, gradient: gradientOfFirst(['x1'], gatherGradient) },
+  {
+    op: 'Gather',
+    infer: gatherType,
+    gradient: gradientOfFirst(['x1'], gatherGradient),
+    overClients: gatherOverClients,
+  },
   { op: 'GatherElements', infer: gatherElementsType, gradient: gradientOfFirst(['x1'], gatherElementsGradient) },
   { op: 'GatherND', infer: gatherNDType, gradient: gradientOfFirst(['x1'], gatherNDGradient) },
   { op: 'ScatterElements', infer: like(0), gradient: { reads: ['x1'], write: scatterElementsGradients } },
   { op: 'ScatterND', infer: like(0), gradient: { reads: ['x1'], write: scatterNDGradients } },
   { op: 'TopK', infer: topKTypes, gradient: gradientOfFirst(['y1'], topKGradient) },
   unary('ReverseSequence', ['x1'], ({ b, node, x, dy }) => b.op('ReverseSequence', [dy, x(1)], node.attributes)),
-  { op: 'OneHot', infer: oneHotType, gradient: 'zero' },
+  { op: 'OneHot', infer: oneHotType, gradient: 'zero', overClients: alongAxis(-1) },
   { op: 'NonZero', infer: nonZeroType, gradient: 'zero' },
 ];

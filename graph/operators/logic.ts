@@ -1,6 +1,6 @@
 import type { Dim } from '../ir.ts';
 import { broadcast, broadcastType, unbroadcast } from './broadcast.ts';
-import type { GradientContext, Gradients, Operator } from './operator.ts';
+import { elementwise, type GradientContext, type Gradients, type Operator } from './operator.ts';
 import { like, type ShapeRule, same } from './shape-rule.ts';
 
 /** Equal is also decided on known integers: exporters compare target shapes with −1. A symbolic size is never negative. */
@@ -43,7 +43,7 @@ function whereGradients({ b, x, dy, needs }: GradientContext): Gradients {
 }
 
 /** Comparisons, logic on their results and on bits, and the choice between values by them. */
-export const logicOperators: readonly Operator[] = [
+export const logicOperators: readonly Operator[] = elementwise([
   { op: 'Where', infer: whereType, gradient: { reads: ['x0'], write: whereGradients } },
   { op: 'Equal', infer: equalType, gradient: 'zero' },
   { op: 'Greater', infer: comparisonType, gradient: 'zero' },
@@ -59,4 +59,4 @@ export const logicOperators: readonly Operator[] = [
   // Written by dropout, on its random bits.
   { op: 'BitShift', infer: broadcast },
   { op: 'BitwiseXor', infer: broadcast },
-];
+]);

@@ -1,10 +1,11 @@
 import { knownCount } from '../dims.ts';
 import { matMul, scale } from '../expressions.ts';
-import { type Attributes, type Dim, floatAttribute, int, intAttribute, text } from '../ir.ts';
+import { type Attributes, type Dim, float, floatAttribute, int, intAttribute, text } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { broadcastShapes, unbroadcast } from './broadcast.ts';
 import { einsumEquation, subscriptSizes } from './equation.ts';
 import type { GradientContext, Gradients, Multiplications, Operator } from './operator.ts';
+import { type ClientsRule, raised } from './over-clients.ts';
 import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 function contract(context: ShapeContext, a: Dim | undefined, b: Dim | undefined): void {
@@ -157,20 +158,52 @@ const einsumMultiplications: Multiplications = (node, shapeOf) => {
   return knownCount([...subscriptSizes(node, equation, shapes).values()]);
 };
 
+/** A product per client; a matrix that all share is multiplied by the rows of all at once. */
+const matMulOverClients: ClientsRule = ({ b, node, differs, rank, write }) => {
+  const ranks = [rank(0), rank(1)];
+  if (Math.min(...ranks) < 2) return undefined;
+  const inputs = node.inputs.map((input, i) => (differs(i) ? raised(b, input, ranks[i]!, Math.max(...ranks)) : input));
+  write(node.op, inputs, node.attributes, node.domain);
+  return true;
+};
+
+/** A Gemm knows two axes alone: it becomes a product of more, and a sum. */
+const gemmOverClients: ClientsRule = ({ b, node, differs, rank, write }) => {
+  const [left, right, summand] = node.inputs as [string, string, string?];
+  if (floatAttribute(node, 'beta', 1) !== 1) return undefined;
+  const transposed = transposes(intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1);
+  const attributes = { ...transposed, alpha: float(floatAttribute(node, 'alpha', 1)) };
+  const domain = 'com.microsoft';
+  if (!summand) {
+    write('FusedMatMul', [left, right], attributes, domain);
+    return true;
+  }
+  const product = b.op('FusedMatMul', [left, right], attributes, { domain });
+  write('Add', [product, differs(2) ? raised(b, summand, rank(2), 2) : summand]);
+  return true;
+};
+
 export const matrixOperators: readonly Operator[] = [
   {
     op: 'MatMul',
     infer: matMulType,
     gradient: { reads: ['x0', 'x1'], write: matMulGradients },
     multiplications: productMultiplications,
+    overClients: matMulOverClients,
   },
   // onnxruntime's own MatMul of operands that are read transposed.
-  { op: 'FusedMatMul', infer: matMulType, multiplications: productMultiplications },
+  {
+    op: 'FusedMatMul',
+    infer: matMulType,
+    multiplications: productMultiplications,
+    overClients: matMulOverClients,
+  },
   {
     op: 'Gemm',
     infer: gemmType,
     gradient: { reads: ['x0', 'x1'], write: gemmGradients },
     multiplications: productMultiplications,
+    overClients: gemmOverClients,
   },
   {
     op: 'Einsum',

@@ -1,5 +1,6 @@
 import type { Attributes, Dim, Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
+import { type ClientsRule, elementByElement } from './over-clients.ts';
 import { like, type ShapeRule } from './shape-rule.ts';
 
 /** All that the compiler knows of one operator. */
@@ -26,6 +27,8 @@ export interface Operator {
   ) => readonly string[];
   /** Attributes that later operator sets made inputs, with the position of the input. The canonical form has the inputs. */
   readonly attributesMadeInputs?: readonly (readonly [attribute: string, position: number])[];
+  /** How it is written for several clients in one run; models with operators that have no such rule train one client at a time. */
+  readonly overClients?: ClientsRule;
   /** For estimates of compute. Products alone have it: beside them the rest costs little. */
   readonly multiplications?: Multiplications;
   /** Set when the output shares the memory of the input, for estimates of memory. */
@@ -86,4 +89,9 @@ export function unary(
   gradient: (context: GradientContext) => string,
 ): Operator {
   return { op, infer: like(0), gradient: gradientOfFirst(reads, gradient) };
+}
+
+/** Operators that treat every element by itself. */
+export function elementwise(operators: readonly Operator[]): readonly Operator[] {
+  return operators.map((operator) => ({ overClients: elementByElement, ...operator }));
 }

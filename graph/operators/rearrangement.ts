@@ -1,8 +1,9 @@
 import { floorDivideDims, multiplyDims } from '../dims.ts';
 import { reduceSum } from '../expressions.ts';
-import { type Dim, int, intAttribute, intsAttribute, stringAttribute } from '../ir.ts';
+import { type Dim, int, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
 import { unbroadcast } from './broadcast.ts';
 import { type GradientContext, gradientOfFirst, type Operator, unary } from './operator.ts';
+import { behindClients, type ClientsRule, onlyFirstDiffers, raised } from './over-clients.ts';
 import { type ShapeRule, same } from './shape-rule.ts';
 
 const transposeType: ShapeRule = (context) => {
@@ -116,9 +117,37 @@ function depthToSpaceGradient(context: GradientContext): string {
 }
 
 /** Operators that move or repeat elements in whole blocks, or cut a triangle out. */
+const transposeOverClients: ClientsRule = ({ node, rank, write }) => {
+  const order = intsAttribute(node, 'perm') ?? Array.from({ length: rank(0) }, (_, i) => rank(0) - 1 - i);
+  write('Transpose', node.inputs, { perm: ints([0, ...order.map(behindClients)]) });
+  return true;
+};
+
+const expandOverClients: ClientsRule = (context) => {
+  const { b, node, rank, write } = context;
+  const [value, sizes] = node.inputs as [string, string];
+  const [length] = b.shape(sizes);
+  if (!onlyFirstDiffers(context) || typeof length !== 'number') return undefined;
+  // A shape of fewer sizes than the value has axes would meet the wrong ones.
+  const before = Array.from({ length: 1 + Math.max(0, rank(0) - length) }, () => 1);
+  const whole = b.op('Concat', [b.axes(before), sizes], { axis: int(0) });
+  write('Expand', [raised(b, value, rank(0), length), whole]);
+  return true;
+};
+
 export const rearrangementOperators: readonly Operator[] = [
-  { op: 'Transpose', infer: transposeType, gradient: gradientOfFirst([], transposeGradient) },
-  { op: 'Expand', infer: expandType, gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))) },
+  {
+    op: 'Transpose',
+    infer: transposeType,
+    gradient: gradientOfFirst([], transposeGradient),
+    overClients: transposeOverClients,
+  },
+  {
+    op: 'Expand',
+    infer: expandType,
+    gradient: gradientOfFirst([], ({ b, x, dy }) => unbroadcast(b, dy, x(0))),
+    overClients: expandOverClients,
+  },
   { op: 'Tile', infer: tileType, gradient: gradientOfFirst(['x1'], tileGradient) },
   { op: 'DepthToSpace', infer: depthToSpaceType, gradient: gradientOfFirst([], depthToSpaceGradient) },
   {

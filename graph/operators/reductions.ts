@@ -1,6 +1,7 @@
 import { div, mul, reduceSum, scale } from '../expressions.ts';
 import { type Dim, intAttribute } from '../ir.ts';
 import { type ForwardValue, type GradientContext, gradientOfFirst, type Operator, unary } from './operator.ts';
+import { axesBehindClients, type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 /** Axes of a reduction in canonical form (second input); all of them when there is none. */
@@ -40,12 +41,23 @@ const indexType: ShapeRule = (context) => {
 
 const attributesMadeInputs = [['axes', 1]] as const;
 
+/** Without axes, over all of each client's own. */
+const overClients: ClientsRule = (context) => {
+  const { b, node, rank, write } = context;
+  if (!onlyFirstDiffers(context)) return undefined;
+  const all = Array.from({ length: rank(0) }, (_, i) => i + 1);
+  const axes = node.inputs[1] ? axesBehindClients(context, 1) : all;
+  if (!axes || axes.length === 0) return undefined;
+  write(node.op, [node.inputs[0]!, b.axes(axes)], node.attributes);
+  return true;
+};
+
 function reducing(
   op: string,
   reads: readonly ForwardValue[],
   gradient: (context: GradientContext) => string,
 ): Operator {
-  return { op, infer: reducedType, gradient: gradientOfFirst(reads, gradient), attributesMadeInputs };
+  return { op, infer: reducedType, gradient: gradientOfFirst(reads, gradient), attributesMadeInputs, overClients };
 }
 
 function axesOf({ b, node, x }: GradientContext): number[] {

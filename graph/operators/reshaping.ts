@@ -3,6 +3,7 @@ import { type Dim, int, intAttribute } from '../ir.ts';
 import { dataTypeCode, dataTypeOf } from '../onnx/tensor.ts';
 import { castKnown } from './known-numbers.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
+import { axesBehindClients, type ClientsRule, elementByElement, onlyFirstDiffers } from './over-clients.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
 const reshapeType: ShapeRule = (context) => {
@@ -70,14 +71,56 @@ function castGradient({ b, x, y, dy }: GradientContext): string | undefined {
   return from === to ? dy : b.op('Cast', [dy], { to: int(dataTypeCode(from)) });
 }
 
+const reshapeOverClients: ClientsRule = (context) => {
+  const { b, node, write } = context;
+  if (!onlyFirstDiffers(context) || intAttribute(node, 'allowzero', 0) === 1) return undefined;
+  // 0 keeps the size of the same axis, both of which are one further back.
+  write('Reshape', [node.inputs[0]!, b.op('Concat', [b.axes([0]), node.inputs[1]!], { axis: int(0) })]);
+  return true;
+};
+
+const flattenOverClients: ClientsRule = ({ b, node, write }) => {
+  if (intAttribute(node, 'axis', 1) !== 1) return undefined;
+  write('Reshape', [node.inputs[0]!, b.axes([0, 0, -1])]);
+  return true;
+};
+
+const sizesOfOneOverClients: ClientsRule = (context) => {
+  const { b, node, write } = context;
+  const axes = node.inputs[1] ? axesBehindClients(context, 1) : undefined;
+  if (!axes || !onlyFirstDiffers(context)) return undefined;
+  write(node.op, [node.inputs[0]!, b.axes(axes)]);
+  return true;
+};
+
 /** Operators that leave every element where it is, and change the shape or the type alone. */
 export const reshapingOperators: readonly Operator[] = [
-  { op: 'Reshape', infer: reshapeType, gradient: shapedBack, view: true },
-  { op: 'Flatten', infer: flattenType, gradient: shapedBack, view: true },
-  { op: 'Squeeze', infer: squeezeType, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
-  { op: 'Unsqueeze', infer: unsqueezeType, gradient: shapedBack, attributesMadeInputs: [['axes', 1]], view: true },
-  { op: 'Identity', infer: identityType, gradient: gradientOfFirst([], ({ dy }) => dy), view: true },
-  { op: 'Cast', infer: castType, gradient: gradientOfFirst([], castGradient) },
+  { op: 'Reshape', infer: reshapeType, gradient: shapedBack, view: true, overClients: reshapeOverClients },
+  { op: 'Flatten', infer: flattenType, gradient: shapedBack, view: true, overClients: flattenOverClients },
+  {
+    op: 'Squeeze',
+    infer: squeezeType,
+    gradient: shapedBack,
+    attributesMadeInputs: [['axes', 1]],
+    view: true,
+    overClients: sizesOfOneOverClients,
+  },
+  {
+    op: 'Unsqueeze',
+    infer: unsqueezeType,
+    gradient: shapedBack,
+    attributesMadeInputs: [['axes', 1]],
+    view: true,
+    overClients: sizesOfOneOverClients,
+  },
+  {
+    op: 'Identity',
+    infer: identityType,
+    gradient: gradientOfFirst([], ({ dy }) => dy),
+    view: true,
+    overClients: elementByElement,
+  },
+  { op: 'Cast', infer: castType, gradient: gradientOfFirst([], castGradient), overClients: elementByElement },
   {
     op: 'CastLike',
     decomposition: {

@@ -1,6 +1,7 @@
 import { productOfDims } from '../dims.ts';
-import { type Dim, intAttribute } from '../ir.ts';
+import { type Dim, int, intAttribute } from '../ir.ts';
 import type { Operator } from './operator.ts';
+import { behindClients, type ClientsRule } from './over-clients.ts';
 import { type ShapeRule, same } from './shape-rule.ts';
 
 const shapeType: ShapeRule = (context) => {
@@ -39,9 +40,19 @@ const constantOfShapeType: ShapeRule = (context) => {
   return { types: [type], integers: Array.from({ length: count }, () => Number(fill.data[0])) };
 };
 
+/** The sizes of each client's own value, which all have in common. */
+const shapeOverClients: ClientsRule = ({ node, write }) => {
+  const [start, end] = ['start', 'end'].map((name) => node.attributes[name] && intAttribute(node, name, 0));
+  write('Shape', node.inputs, {
+    start: int(behindClients(start ?? 0)),
+    ...(end === undefined ? {} : { end: int(behindClients(end)) }),
+  });
+  return false;
+};
+
 /** Sizes, and what is made of sizes alone. */
 export const sizeOperators: readonly Operator[] = [
-  { op: 'Shape', infer: shapeType, gradient: 'zero' },
+  { op: 'Shape', infer: shapeType, gradient: 'zero', overClients: shapeOverClients },
   { op: 'Size', infer: sizeType, gradient: 'zero' },
   { op: 'Range', infer: rangeType, gradient: 'zero' },
   { op: 'ConstantOfShape', infer: constantOfShapeType, gradient: 'zero' },

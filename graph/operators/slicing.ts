@@ -3,6 +3,7 @@ import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator } from './operator.ts';
+import { axesBehindClients, behindClients, type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule } from './shape-rule.ts';
 
 const concatType: ShapeRule = (context) => {
@@ -161,14 +162,34 @@ function scatterAlong(b: GraphWriter, update: string, positions: string, size: s
   return axis === 0 ? scattered : b.op('Transpose', [scattered], inverse);
 }
 
+const sliceOverClients: ClientsRule = (context) => {
+  const { b, node, write } = context;
+  const [data, starts, ends, axes, ...steps] = node.inputs as [string, string, string, string?, ...string[]];
+  const behind = axes ? axesBehindClients(context, 3) : undefined;
+  if (!behind || !onlyFirstDiffers(context)) return undefined;
+  write('Slice', [data, starts, ends, b.axes(behind), ...steps]);
+  return true;
+};
+
+const concatOverClients: ClientsRule = ({ node, differs, spread, write }) => {
+  const inputs = node.inputs.map((input, i) => (differs(i) ? input : spread(input)));
+  write('Concat', inputs, { axis: int(behindClients(intAttribute(node, 'axis', 0))) });
+  return true;
+};
+
 /** Operators that cut a tensor up, or put it together. */
 export const slicingOperators: readonly Operator[] = [
-  { op: 'Concat', infer: concatType, gradient: { reads: [], write: concatGradients } },
+  { op: 'Concat', infer: concatType, gradient: { reads: [], write: concatGradients }, overClients: concatOverClients },
   {
     op: 'Split',
     infer: splitTypes,
     gradient: gradientOfFirst([], splitGradient),
     attributesMadeInputs: [['split', 1]],
   },
-  { op: 'Slice', infer: sliceType, gradient: gradientOfFirst(['x1', 'x2'], sliceGradient) },
+  {
+    op: 'Slice',
+    infer: sliceType,
+    gradient: gradientOfFirst(['x1', 'x2'], sliceGradient),
+    overClients: sliceOverClients,
+  },
 ];

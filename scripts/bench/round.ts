@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { stepOptions } from '../../cli/prepare.ts';
 import { processorBlock } from '../../client/processor-block.ts';
 import { datasetFingerprint } from '../../data/fingerprint.ts';
 import { openDataset } from '../../data/open.ts';
@@ -170,11 +171,9 @@ async function runRounds(
 ): Promise<void> {
   const dataset = openDataset(config.data, config.seed);
   const model = buildModel(config.model, dataset.task, config.seed);
-  const clipped = config.local.maxGradientNorm !== null;
   const block = await processorBlock();
   const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), {
-    clipped,
-    batchSize: config.local.batchSize,
+    ...stepOptions(config),
     block,
   });
   const layout = new ParameterLayout(training.layers);

@@ -2,6 +2,8 @@ import { cpus } from 'node:os';
 import { localConfig } from '../../client/config.ts';
 import { processorBlock } from '../../client/processor-block.ts';
 import { LocalTrainer } from '../../client/trainer.ts';
+import type { ExampleBatch, TensorData } from '../../data/dataset.ts';
+import { FieldBuffers } from '../../data/field-buffers.ts';
 import { bindModel } from '../../graph/binding.ts';
 import { compileTraining } from '../../graph/compile.ts';
 import { parametersOf } from '../../graph/parameters.ts';
@@ -65,19 +67,54 @@ async function compare(workload: Workload, pytorch: PyTorch | undefined): Promis
   );
 }
 
-/** A function that trains the client once and returns the milliseconds of processor time it took. */
+/**
+ * A function that trains the client once, or as many like it as workers train together, and returns the milliseconds of processor time that
+ * each took.
+ */
 export async function timeOfClient({ model, objective, title, batchSize, steps, examples }: Workload) {
   const trainer = await LocalTrainer.create(
-    compileTraining(model, bindModel(model, objective, title), { batchSize, block: await processorBlock() }),
+    compileTraining(model, bindModel(model, objective, title), {
+      batchSize,
+      grouped: true,
+      block: await processorBlock(),
+    }),
   );
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });
+  const { groups } = trainer;
+  const clients = copiesOf(examples, groups?.size ?? 1);
   return async (round: number): Promise<number> => {
     const start = process.cpuUsage();
-    await trainer.train(parameters, examples, settings, namedStream(1, 'bench-batches', round));
+    const work = clients.map((own, i) => ({ examples: own, random: namedStream(1, 'bench-batches', round, i) }));
+    if (groups) for await (const _ of groups.train(parameters, work, settings));
+    else await trainer.train(parameters, examples, settings, work[0]!.random);
     const { user, system } = process.cpuUsage(start);
-    return (user + system) / 1000;
+    return (user + system) / 1000 / clients.length;
   };
+}
+
+/** Clients with the same examples, which lie in memory as data sets write those of several. */
+function copiesOf({ count, fields }: ExampleBatch, clients: number): ExampleBatch[] {
+  const buffers = new FieldBuffers();
+  // Grown by all clients once, it holds them in one piece.
+  for (let i = 0; i < 2 * clients; i++) copyTo(buffers, fields);
+  buffers.clear();
+  return Array.from({ length: clients }, () => ({ count, fields: copyTo(buffers, fields) }));
+}
+
+function copyTo(buffers: FieldBuffers, fields: ExampleBatch['fields']): ExampleBatch['fields'] {
+  const copies = Object.entries(fields).map(([name, field]): [string, TensorData] => {
+    const { length } = field.data;
+    if (field.type === 'int32') {
+      const data = buffers.int32(name, length);
+      data.set(field.data);
+      return [name, { ...field, data }];
+    }
+    const data = buffers.float32(name, length);
+    data.set(field.data);
+    return [name, { ...field, data }];
+  });
+  return Object.fromEntries(copies);
 }
 
 function median(values: readonly number[]): number {

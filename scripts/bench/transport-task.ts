@@ -40,7 +40,8 @@ export function transportContext(): ShardContext {
     },
     trainer: { train: async (parameters) => ({ delta: parameters, loss: 0 }) },
     clipper: {
-      addTo: (sum, delta) => {
+      addTo: (sum, given) => {
+        const delta = given as Float32Array;
         for (let i = 0; i < sum.length; i++) sum[i]! += trainedSum(delta[i]!, i, client);
         return { accepted: true, norms: [0], clipped: [0] };
       },

@@ -38,8 +38,8 @@ describe('kernels on vectors in one memory', () => {
   ])('give the bits of the plain loops over [%i, %i)', (start, end) => {
     expect(sumOfSquares(delta, start, end)).toBe(sumOfSquares(plain.delta, start, end));
     for (const factor of [0.75, 2 ** 30 / 3, 1e-3]) {
-      addTruncated(sum, delta, start, end, factor);
-      addTruncated(plain.sum, plain.delta, start, end, factor);
+      addTruncated(sum, start, delta, start, end, factor);
+      addTruncated(plain.sum, start, plain.delta, start, end, factor);
       expect(bits(sum)).toEqual(bits(plain.sum));
     }
   });
@@ -66,7 +66,7 @@ describe('kernels on vectors in one memory', () => {
   });
 
   test('are done without where the vectors do not fit into a memory', () => {
-    const { sum, delta } = allocateVectors(6000, 65_536);
+    const { sum, delta } = allocateVectors(6000, 1, 65_536);
     expect([sum.length, delta.length]).toEqual([6000, 6000]);
     expect(kernelsOf(sum, delta)).toBeUndefined();
   });

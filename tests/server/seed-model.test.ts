@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ClientTrainer } from '../../client/shard.ts';
+import type { ClientTrainer } from '../../client/train-clients.ts';
 import type { ExampleBatch } from '../../data/dataset.ts';
 import { ParameterLayout } from '../../params/layout.ts';
 import { namedStream } from '../../random/stream.ts';

@@ -1,0 +1,163 @@
+import { setImmediate } from 'node:timers/promises';
+import type { ExampleBatch, FederatedDataset } from '../data/dataset.ts';
+import { FieldBuffers } from '../data/field-buffers.ts';
+import { DataError, ModelError, ProtocolError } from '../errors.ts';
+import type { ScatteredLayers } from '../params/layout.ts';
+import { namedStream, type RandomStream } from '../random/stream.ts';
+import type { LocalConfig } from './config.ts';
+import type { ClientWork } from './group-trainer.ts';
+
+/** A client's delta, in memory that the next client uses again, and the seconds in the session, if known. */
+interface TrainedClient<Delta> {
+  readonly delta: Delta;
+  readonly loss: number;
+  readonly infeasibleTargets?: number;
+  readonly seconds?: number;
+}
+
+/** What the shard needs of `LocalTrainer`. */
+export interface ClientTrainer {
+  train(
+    parameters: Float32Array,
+    examples: ExampleBatch,
+    settings: LocalConfig,
+    random: RandomStream,
+  ): Promise<TrainedClient<Float32Array>>;
+  /** Trains `size` clients together; results come in any order. */
+  readonly groups?:
+    | {
+        readonly size: number;
+        train(
+          parameters: Float32Array,
+          clients: readonly ClientWork[],
+          settings: LocalConfig,
+        ): AsyncIterable<TrainedClient<ScatteredLayers> & { readonly index: number }>;
+      }
+    | undefined;
+}
+
+/** What clients are trained with. */
+export interface TrainingContext {
+  readonly seed: number | string;
+  readonly local: LocalConfig;
+  readonly dataset: FederatedDataset;
+  readonly trainer: ClientTrainer;
+}
+
+/** One client of a shard, trained. */
+export interface ShardClient {
+  readonly id: number;
+  /** Holds until the next client is asked for. */
+  readonly delta: Float32Array | ScatteredLayers;
+  readonly loss: number;
+  readonly examples: number;
+  readonly infeasibleTargets: number;
+  /** Wall-clock seconds for its examples, and inside the training session. */
+  readonly data: number;
+  readonly training: number;
+}
+
+interface OpenedClient {
+  readonly id: number;
+  readonly examples: ExampleBatch;
+}
+
+/** How long small clients may follow each other before the event loop gets a turn: heartbeats need no more. */
+const TURN_MILLISECONDS = 10;
+
+/**
+ * Trains clients one after another, or several together where the trainer does. Every few milliseconds, between clients, the event loop gets
+ * a turn, for the connection's sake.
+ * @returns them in any order
+ * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
+ *   be trained; the signal's reason when it is aborted
+ */
+export async function* trainClients(
+  context: TrainingContext,
+  round: number,
+  parameters: Float32Array,
+  clientIds: readonly number[],
+  signal?: AbortSignal,
+): AsyncGenerator<ShardClient> {
+  const { dataset, trainer } = context;
+  const outside = clientIds.find((id) => id >= dataset.population);
+  if (outside !== undefined) {
+    throw new ProtocolError(
+      `lease of round ${round}: client ${outside} is outside this worker's population of ${dataset.population}; give it the server's data`,
+    );
+  }
+  const { groups } = trainer;
+  const ids = groups ? bySize(dataset, clientIds) : clientIds;
+  const together = groups?.size ?? 1;
+  const buffers = new FieldBuffers();
+  let turned = Number.NEGATIVE_INFINITY;
+  for (let first = 0; first < ids.length; first += together) {
+    if (performance.now() - turned > TURN_MILLISECONDS) {
+      await setImmediate();
+      turned = performance.now();
+    }
+    signal?.throwIfAborted();
+    buffers.clear();
+    const opening = performance.now();
+    const clients = ids.slice(first, first + together).map((id) => open(dataset, round, id, buffers));
+    const data = (performance.now() - opening) / 1000 / clients.length;
+    for await (const { index, delta, loss, infeasibleTargets = 0, seconds: training = 0 } of train(
+      context,
+      round,
+      parameters,
+      clients,
+    )) {
+      const { id, examples } = clients[index]!;
+      yield { id, delta, loss, examples: examples.count, infeasibleTargets, data, training };
+    }
+  }
+}
+
+/** Clients with as many examples stand next to each other: those are trained together. */
+function bySize(dataset: FederatedDataset, ids: readonly number[]): readonly number[] {
+  if (dataset.expectedWork === undefined) return ids;
+  const sizes = new Map(ids.map((id) => [id, dataset.expectedWork!(id).examples]));
+  return [...ids].sort((a, b) => sizes.get(a)! - sizes.get(b)!);
+}
+
+function open(dataset: FederatedDataset, round: number, id: number, buffers: FieldBuffers): OpenedClient {
+  try {
+    return { id, examples: dataset.client(id, buffers) };
+  } catch (error) {
+    throw untrainable(id, round, error);
+  }
+}
+
+async function* train(
+  context: TrainingContext,
+  round: number,
+  parameters: Float32Array,
+  clients: readonly OpenedClient[],
+): AsyncGenerator<TrainedClient<Float32Array | ScatteredLayers> & { readonly index: number }> {
+  const { seed, local, trainer } = context;
+  const work = clients.map(({ id, examples }) => ({
+    examples,
+    random: namedStream(seed, 'client-batches', round, id),
+  }));
+  try {
+    if (trainer.groups) yield* trainer.groups.train(parameters, work, local);
+    else {
+      for (const [index, { examples, random }] of work.entries()) {
+        yield { index, ...(await trainer.train(parameters, examples, local, random)) };
+      }
+    }
+  } catch (error) {
+    if (clients.length === 1) throw untrainable(clients[0]!.id, round, error);
+    // Which of them it was shows when each is trained alone.
+    for (const client of clients) for await (const _ of train(context, round, parameters, [client]));
+    throw error;
+  }
+}
+
+/** An error names its client: it would come again on every worker, and ends the run. */
+function untrainable(id: number, round: number, error: unknown): Error {
+  const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
+  return error instanceof DataError
+    ? new DataError(message, { cause: error })
+    : new ModelError(message, { cause: error });
+}

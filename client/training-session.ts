@@ -1,0 +1,175 @@
+import * as ort from 'onnxruntime-node';
+import type { ExampleBatch, TensorData } from '../data/dataset.ts';
+import { ModelError } from '../errors.ts';
+import { clientsPerRun } from '../graph/client-groups.ts';
+import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
+import { ParameterLayout } from '../params/layout.ts';
+import type { BatchSchedule } from './batches.ts';
+import type { LocalConfig } from './config.ts';
+import { release } from './released-memory.ts';
+
+/** Stands for "no clipping": float32 holds its square. */
+const unclipped = 1e18;
+
+/** What one run of the training graph works on. */
+export interface RunWork {
+  readonly examples: ExampleBatch;
+  readonly settings: Pick<LocalConfig, 'learningRate' | 'maxGradientNorm'>;
+  /** Of several clients, the order holds each one's visits, one client after the other, and the offsets are those of each. */
+  readonly schedule: BatchSchedule;
+  /** Default: 1. */
+  readonly clients?: number;
+  /** Decides the masks of dropout, where the model has any. */
+  readonly dropoutSeed?: Uint32Array | undefined;
+}
+
+export interface RunFigures {
+  /** [steps, clients] */
+  readonly losses: Float32Array;
+  /** [steps]: CTC targets that do not fit into their frames; empty for other losses. */
+  readonly infeasible: Float32Array;
+  /** Wall-clock seconds inside onnxruntime. */
+  readonly seconds: number;
+}
+
+type Feeds = Readonly<Record<string, ort.Tensor>>;
+type Outputs = Readonly<Record<string, ort.Tensor | null>>;
+
+/** A training graph in onnxruntime, with the memory that its runs write to. */
+export class TrainingSession {
+  readonly layout: ParameterLayout;
+  /** Where runs write deltas: for each layer, that of each client. One buffer for all runs: new ones would cost page faults and collection. */
+  readonly delta: Float32Array;
+  /** Whether a run takes several clients. */
+  readonly grouped: boolean;
+  /** Whether the model has dropout. */
+  readonly drops: boolean;
+  private readonly session: ort.InferenceSession;
+  private readonly clips: boolean;
+  /** By number of clients. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
+  private readonly outputs = new Map<number, Outputs>();
+  /** Tensors on the parameters of the last run: the clients of a round share them. */
+  private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
+
+  private constructor(session: ort.InferenceSession, layout: ParameterLayout, delta?: Float32Array) {
+    this.session = session;
+    this.layout = layout;
+    this.drops = session.inputNames.includes(trainingNames.dropoutSeed);
+    this.clips = session.inputNames.includes(trainingNames.maxGradientNorm);
+    const order = session.inputMetadata.find(({ name }) => name === trainingNames.order);
+    this.grouped = order?.isTensor === true && order.shape.length === 2;
+    this.delta = delta ?? new Float32Array(layout.size * (this.grouped ? clientsPerRun(layout.size) : 1));
+  }
+
+  /**
+   * @param delta memory for the deltas of as many clients as runs will have
+   * @throws ModelError when the runtime cannot load the training graph
+   */
+  static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<TrainingSession> {
+    try {
+      const session = await ort.InferenceSession.create(artifact.onnx, {
+        intraOpNumThreads: 1,
+        interOpNumThreads: 1,
+        // The graph is optimised already; the runtime would put transposes together that are faster apart.
+        graphOptimizationLevel: 'disabled',
+      });
+      const layout = new ParameterLayout(artifact.layers);
+      return new TrainingSession(session, layout, delta);
+    } catch (error) {
+      throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /**
+   * One run from `parameters`, which are not changed, to `delta`.
+   * @throws ModelError when the graph does not clip and the settings ask for it, or when the model cannot run on the examples
+   */
+  async run(
+    parameters: Float32Array,
+    { examples, settings, schedule, clients = 1, dropoutSeed }: RunWork,
+  ): Promise<RunFigures> {
+    const { order, offsets } = schedule;
+    const feeds: Record<string, ort.Tensor> = {
+      ...this.weightFeeds(parameters),
+      [trainingNames.learningRate]: scalar(settings.learningRate),
+      [trainingNames.order]: new ort.Tensor(
+        'int32',
+        order,
+        this.grouped ? [clients, order.length / clients] : [order.length],
+      ),
+      [trainingNames.offsets]: int64Vector(offsets),
+    };
+    if (this.clips)
+      feeds[trainingNames.maxGradientNorm] = scalar(Math.min(settings.maxGradientNorm ?? unclipped, unclipped));
+    else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
+    for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
+    if (dropoutSeed) feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, [2]);
+    const started = performance.now();
+    const results = await this.session.run(feeds, this.outputsOf(clients)).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
+    });
+    const seconds = (performance.now() - started) / 1000;
+    const losses = results[trainingNames.losses]!.data as Float32Array;
+    const infeasible = (results[trainingNames.infeasible]?.data ?? new Float32Array()) as Float32Array;
+    // What was asked for in `delta` comes in a copy, too.
+    const copies = this.layout.layers.map(
+      ({ name }) => results[trainingNames.delta(name)]!.data as Float32Array<ArrayBuffer>,
+    );
+    release(copies.map(({ buffer }) => buffer));
+    return { losses, infeasible, seconds };
+  }
+
+  /** Where each layer of one client's delta begins in `delta` after a run of `clients`. */
+  startsOf(client: number, clients: number): readonly number[] {
+    return this.layout.layers.map(({ offset, size }) => clients * offset + client * size);
+  }
+
+  private outputsOf(clients: number): Outputs {
+    const known = this.outputs.get(clients);
+    if (known) return known;
+    const deltas = this.layout.layers.map(({ name, shape, offset, size }): [string, ort.Tensor] => [
+      trainingNames.delta(name),
+      new ort.Tensor(
+        'float32',
+        this.delta.subarray(clients * offset, clients * (offset + size)),
+        this.grouped ? [clients, ...shape] : shape,
+      ),
+    ]);
+    const counted = this.session.outputNames.filter((name) => name === trainingNames.infeasible);
+    const figures = [trainingNames.losses, ...counted].map((name): [string, null] => [name, null]);
+    const outputs = Object.fromEntries<ort.Tensor | null>([...deltas, ...figures]);
+    this.outputs.set(clients, outputs);
+    return outputs;
+  }
+
+  /** Views, so that parameters that change in place between runs are seen as they are. */
+  private weightFeeds(parameters: Float32Array): Feeds {
+    if (this.weights?.of === parameters) return this.weights.feeds;
+    const { layout } = this;
+    const feeds = Object.fromEntries(
+      layout.layers.map((layer) => [
+        trainingNames.layer(layer.name),
+        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
+      ]),
+    );
+    this.weights = { of: parameters, feeds };
+    return feeds;
+  }
+}
+
+function scalar(value: number): ort.Tensor {
+  return new ort.Tensor('float32', Float32Array.of(value), []);
+}
+
+function int64Vector(values: readonly number[]): ort.Tensor {
+  return new ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length]);
+}
+
+function asTensor(field: TensorData): ort.Tensor {
+  return field.type === 'float32'
+    ? new ort.Tensor('float32', field.data, field.dims)
+    : new ort.Tensor('int32', field.data, field.dims);
+}
