@@ -4,7 +4,7 @@ import type { ScatteredLayers } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { batchOffsets, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
-import { exampleShape, joinExamples } from './joined-examples.ts';
+import { haveSameShape, joinExamples } from './joined-examples.ts';
 import type { TrainingSession } from './training-session.ts';
 
 /**
@@ -43,6 +43,12 @@ interface Member extends ClientWork {
   readonly index: number;
 }
 
+/** Clients that may be trained in one run, and where their mini-batches begin. */
+interface Group {
+  readonly offsets: readonly number[];
+  readonly members: Member[];
+}
+
 /**
  * Trains clients several at a time, in one run of a graph with an axis of clients (graph/client-groups.ts). In one run go those whose
  * mini-batches have the same sizes. A client comes to the same bits whatever its company: a run has two clients at least, for
@@ -70,42 +76,60 @@ export class GroupTrainer {
     clients: readonly ClientWork[],
     settings: LocalConfig,
   ): AsyncGenerator<GroupResult> {
-    const groups = new Map<string, Member[]>();
-    for (const [index, { examples, random }] of clients.entries()) {
-      const offsets = batchOffsets(examples.count, settings.batchSize, settings);
+    for (const { offsets, members } of this.alike(clients, settings)) {
       if (offsets.length > 2 && offsets.at(-1)! > visitsPerRun) {
-        const { delta, loss, seconds } = await this.single(parameters, examples, settings, random);
-        yield { index, delta: { values: delta, starts: this.session.startsOf(0, 1) }, loss, seconds };
+        yield* this.trainAlone(parameters, members, settings);
         continue;
       }
-      const alike = `${exampleShape(examples)} ${offsets}`;
-      const group = groups.get(alike) ?? [];
-      groups.set(alike, group);
-      group.push({ index, examples, random });
-    }
-    for (const group of groups.values()) {
-      for (let i = 0; i < group.length; i += this.size) {
-        yield* this.trainGroup(parameters, group.slice(i, i + this.size), settings);
+      for (let i = 0; i < members.length; i += this.size) {
+        yield* this.trainGroup(parameters, members.slice(i, i + this.size), offsets, settings);
       }
+    }
+  }
+
+  /** Clients by the sizes of their mini-batches and of their examples. */
+  private alike(clients: readonly ClientWork[], settings: LocalConfig): readonly Group[] {
+    const groups: Group[] = [];
+    for (const [index, client] of clients.entries()) {
+      const offsets = batchOffsets(client.examples.count, settings.batchSize, settings);
+      const group = groups.find(
+        (known) => haveSameShape(known.members[0]!.examples, client.examples) && areEqual(known.offsets, offsets),
+      );
+      const member = { ...client, index };
+      if (group) group.members.push(member);
+      else groups.push({ offsets, members: [member] });
+    }
+    return groups;
+  }
+
+  private async *trainAlone(
+    parameters: Float32Array,
+    members: readonly Member[],
+    settings: LocalConfig,
+  ): AsyncGenerator<GroupResult> {
+    const starts = this.session.startsOf(0, 1);
+    for (const { index, examples, random } of members) {
+      const { delta, loss, seconds } = await this.single(parameters, examples, settings, random);
+      yield { index, delta: { values: delta, starts }, loss, seconds };
     }
   }
 
   private async *trainGroup(
     parameters: Float32Array,
     group: readonly Member[],
+    offsets: readonly number[],
     settings: LocalConfig,
   ): AsyncGenerator<GroupResult> {
-    const drawn = group.map(({ examples, random }) =>
-      drawBatches(examples.count, settings.batchSize, settings, random),
-    );
+    const visits = offsets.at(-1)!;
     const clients = Math.max(2, group.length);
-    const { offsets, order: visits } = drawn[0]!;
-    const order = new Int32Array(clients * visits.length);
-    for (let client = 0, first = 0; client < clients; client++) {
-      const member = client % group.length;
-      for (const [i, example] of drawn[member]!.order.entries()) order[client * visits.length + i] = first + example;
-      if (group.length > 1) first += group[member]!.examples.count;
+    const order = new Int32Array(clients * visits);
+    let first = 0;
+    for (const [client, { examples, random }] of group.entries()) {
+      const own = drawBatches(examples.count, settings.batchSize, settings, random).order;
+      for (let i = 0; i < visits; i++) order[client * visits + i] = first + own[i]!;
+      first += examples.count;
     }
+    if (group.length === 1) order.copyWithin(visits, 0, visits);
     const examples = joinExamples(group.map((member) => member.examples));
     const schedule = { order, offsets };
     const { losses, seconds } = await this.session.run(parameters, { examples, settings, schedule, clients });
@@ -121,4 +145,8 @@ export class GroupTrainer {
       };
     }
   }
+}
+
+function areEqual(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
 }

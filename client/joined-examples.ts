@@ -11,11 +11,12 @@ export function joinExamples(batches: readonly ExampleBatch[]): ExampleBatch {
   return { count, fields };
 }
 
-/** What must be equal for examples to be joined: the sizes of one example in every field. */
-export function exampleShape({ fields }: ExampleBatch): string {
-  return Object.entries(fields)
-    .map(([name, { dims }]) => `${name}[${dims.slice(1)}]`)
-    .join();
+/** Whether the examples of two clients can be joined: whether one example of each has the same sizes in every field. */
+export function haveSameShape(a: ExampleBatch, b: ExampleBatch): boolean {
+  return Object.entries(a.fields).every(([name, { dims }]) => {
+    const others = b.fields[name]!.dims;
+    return dims.length === others.length && dims.every((size, axis) => axis === 0 || size === others[axis]);
+  });
 }
 
 function joinField(parts: readonly TensorData[]): TensorData {

@@ -1,4 +1,4 @@
-;; The loops over every parameter of every client, two float64 at a time, and over every pixel of synthetic images. Compiled by
+;; The loops over every parameter of every client, two float64 at a time (loaded two by two: V8 shuffles four slower), and over every pixel of synthetic images. Compiled by
 ;; scripts/build-kernels.mjs; params/kernels.ts loads them. Each does what its twin in TypeScript does, operation for operation, and so gives
 ;; the same bits.
 (module
@@ -6,15 +6,13 @@
 
   ;; Sum of squares of the float32 from address $at to $end, in float64. Element i goes to accumulator i mod 4, the last few to accumulator 0.
   (func (export "sumOfSquares") (param $at i32) (param $end i32) (result f64)
-    (local $four v128) (local $two v128) (local $even v128) (local $odd v128) (local $one f64)
+    (local $two v128) (local $even v128) (local $odd v128) (local $one f64)
     (block $fours_done
       (loop $fours
         (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 16)))
-        (local.set $four (v128.load (local.get $at)))
-        (local.set $two (f64x2.promote_low_f32x4 (local.get $four)))
+        (local.set $two (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $at))))
         (local.set $even (f64x2.add (local.get $even) (f64x2.mul (local.get $two) (local.get $two))))
-        (local.set $two (f64x2.promote_low_f32x4
-          (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $four) (local.get $four))))
+        (local.set $two (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $at))))
         (local.set $odd (f64x2.add (local.get $odd) (f64x2.mul (local.get $two) (local.get $two))))
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (br $fours)))
@@ -32,21 +30,19 @@
 
   ;; sum[i] += trunc(value[i] * factor): float32 from $at to $end, float64 from $sum on.
   (func (export "addTruncated") (param $sum i32) (param $at i32) (param $end i32) (param $factor f64)
-    (local $four v128) (local $factors v128)
+    (local $factors v128)
     (local.set $factors (f64x2.splat (local.get $factor)))
     (block $fours_done
       (loop $fours
         (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 16)))
-        (local.set $four (v128.load (local.get $at)))
         (v128.store (local.get $sum)
           (f64x2.add (v128.load (local.get $sum))
-            (f64x2.trunc (f64x2.mul (f64x2.promote_low_f32x4 (local.get $four)) (local.get $factors)))))
+            (f64x2.trunc (f64x2.mul
+              (f64x2.promote_low_f32x4 (v128.load64_zero (local.get $at))) (local.get $factors)))))
         (v128.store offset=16 (local.get $sum)
           (f64x2.add (v128.load offset=16 (local.get $sum))
             (f64x2.trunc (f64x2.mul
-              (f64x2.promote_low_f32x4
-                (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $four) (local.get $four)))
-              (local.get $factors)))))
+              (f64x2.promote_low_f32x4 (v128.load64_zero offset=8 (local.get $at))) (local.get $factors)))))
         (local.set $at (i32.add (local.get $at) (i32.const 16)))
         (local.set $sum (i32.add (local.get $sum) (i32.const 32)))
         (br $fours)))

@@ -79,8 +79,11 @@ export function totalOf(
 export interface RunningTotal {
   /** @throws PrivacyError when the event is not supported; the total is then unchanged */
   add(event: PrivacyEvent): void;
-  /** @throws PrivacyError when delta is not in (0, 1) */
-  epsilon(delta: number): EpsilonStatement;
+  /**
+   * @param next an event that is about to be spent: the answer counts it, the total does not. Asked again once it is added, the answer is at hand
+   * @throws PrivacyError when delta is not in (0, 1), or `next` is not supported
+   */
+  epsilon(delta: number, next?: PrivacyEvent): EpsilonStatement;
   /** @throws PrivacyError when epsilon is negative */
   delta(epsilon: number): DeltaStatement;
 }

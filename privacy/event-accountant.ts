@@ -37,24 +37,30 @@ export abstract class EventAccountant implements PrivacyAccountant {
   start(adjacency: Adjacency = ADD_OR_REMOVE): RunningTotal {
     const spent = new Spent(adjacency);
     let supported: PrivacyEvent | null = null;
+    let priced: { readonly question: string; readonly answer: EpsilonStatement } | null = null;
+    const addTo = (total: Spent, event: PrivacyEvent) => {
+      const support = event === supported ? { supported: true as const } : this.supports(event, adjacency);
+      if (!support.supported) {
+        throw new PrivacyError(`the ${this.name} accountant cannot account ${support.event}`);
+      }
+      supported = event;
+      total.add(event);
+    };
     return {
-      add: (event) => {
-        const support = event === supported ? { supported: true as const } : this.supports(event, adjacency);
-        if (!support.supported) {
-          throw new PrivacyError(`the ${this.name} accountant cannot account ${support.event}`);
-        }
-        supported = event;
-        spent.add(event);
-      },
-      epsilon: (delta) => {
+      add: (event) => addTo(spent, event),
+      epsilon: (delta, next) => {
         if (!(delta > 0 && delta < 1)) {
           throw new PrivacyError(`delta must be in (0, 1), got ${delta}; set privacy.delta`);
         }
+        const total = next === undefined ? spent : spent.copy();
+        if (next !== undefined) addTo(total, next);
         const statement = { delta, order: null, conversion: null, accountant: this.name };
-        if (spent.withoutPrivacy) return { ...statement, epsilon: Number.POSITIVE_INFINITY, epsilonLower: null };
-        const mechanisms = spent.mechanisms();
+        if (total.withoutPrivacy) return { ...statement, epsilon: Number.POSITIVE_INFINITY, epsilonLower: null };
+        const mechanisms = total.mechanisms();
         if (mechanisms.length === 0) return { ...statement, epsilon: 0, epsilonLower: 0 };
-        return this.epsilonOf(mechanisms, delta);
+        const question = JSON.stringify([mechanisms, delta]);
+        if (priced?.question !== question) priced = { question, answer: this.epsilonOf(mechanisms, delta) };
+        return priced.answer;
       },
       delta: (epsilon) => {
         if (!(epsilon >= 0)) throw new PrivacyError(`epsilon must be 0 or more, got ${epsilon}`);

@@ -39,6 +39,17 @@ export class Spent {
     this.#adjacency = adjacency;
   }
 
+  /** A total that goes on by itself. */
+  copy(): Spent {
+    const copy = new Spent(this.#adjacency);
+    for (const [key, { mechanism, count }] of this.#counts) copy.#counts.set(key, { mechanism, count });
+    for (const [key, { mechanism, times }] of this.#correlated) {
+      copy.#correlated.set(key, { mechanism, times: new Map(times) });
+    }
+    copy.#withoutPrivacy = this.#withoutPrivacy;
+    return copy;
+  }
+
   /** Whether user data was used without any noise. */
   get withoutPrivacy(): boolean {
     return this.#withoutPrivacy;

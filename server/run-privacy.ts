@@ -239,6 +239,12 @@ export class RunPrivacy {
     return this.#accountant === 'pld';
   }
 
+  /** Computes, while clients train, what epsilon will be after this round, where that takes long. Their cohort has been drawn. */
+  accountAhead(round: number): void {
+    if (this.settings.mechanism === 'none' || !this.slowToAccount) return;
+    this.#total.epsilon(this.settings.delta, this.entry(round).event);
+  }
+
   /** Epsilon at the configured delta of all that is spent; null when training runs without noise. */
   get epsilon(): number | null {
     if (this.settings.mechanism === 'none') return null;

@@ -175,6 +175,7 @@ class Coordinator {
     const { config, server, layout, runDirectory, progress } = this.#options;
     const { expectedCohort, workers: expectedWorkers, rounds, transport } = config.federation;
     const started = performance.now();
+    const due = round % config.evaluation.every === 0 || round === rounds;
     const privacy = this.#privacy;
     const account = async () => {
       const entry = privacy.entry(round);
@@ -184,7 +185,10 @@ class Coordinator {
     const cohort = {
       draw: () => privacy.cohort(round),
       drawn: privacy.releasedByTraining ? account : undefined,
-      meanwhile: () => privacy.drawAhead(round),
+      meanwhile: () => {
+        privacy.drawAhead(round);
+        if (due) privacy.accountAhead(round);
+      },
       terms: privacy.terms.bind(privacy),
       planner: this.#planner,
       workers: expectedWorkers,
@@ -208,7 +212,6 @@ class Coordinator {
     this.#canaries?.observe(trained.totals.sum);
     privacy.finish(round, trained.totals);
     const evaluationStarted = performance.now();
-    const due = round % config.evaluation.every === 0 || round === rounds;
     const evaluation = due ? await this.#evaluate() : undefined;
     const seconds = { training, evaluation: secondsSince(evaluationStarted), total: secondsSince(started) };
     // A privacy-loss distribution takes a tenth of a second: too long for every round, little beside an evaluation.
