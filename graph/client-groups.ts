@@ -23,13 +23,13 @@ export function clientsPerRun(parameters: number): number {
 export class ClientGroups {
   /** Values that differ from client to client. */
   private readonly own = new Set<string>();
-  private readonly order: string;
+  private readonly inputs: readonly string[];
   /** int64 [1]: how many clients. */
   private clients = '';
 
-  /** @param order the input that differs: each client's visits, [visits], which becomes [clients, visits] */
-  constructor(order: string) {
-    this.order = order;
+  /** @param inputs those that differ, at least one: [visits] becomes [clients, visits] */
+  constructor(inputs: readonly string[]) {
+    this.inputs = inputs;
   }
 
   /**
@@ -42,10 +42,10 @@ export class ClientGroups {
     const b = source.successor();
     for (const [name, tensor] of source.constants) b.constant(tensor, name);
     for (const { name, dtype, shape } of source.inputs) {
-      b.input(name, dtype, name === this.order ? ['clients', ...shape] : shape);
+      b.input(name, dtype, this.inputs.includes(name) ? ['clients', ...shape] : shape);
     }
-    this.own.add(this.order);
-    this.clients = b.op('Shape', [this.order], { start: int(0), end: int(1) });
+    for (const input of this.inputs) this.own.add(input);
+    this.clients = b.op('Shape', [this.inputs[0]!], { start: int(0), end: int(1) });
     if (!this.writeNodes(source, b, source.nodes, body)) return undefined;
     return outputs.every((output) => this.own.has(output)) ? b : undefined;
   }

@@ -119,6 +119,8 @@ export class ClientVisits {
       }
       case 'OneHot':
         return [-1, rank].includes(intAttribute(node, 'axis', -1)) ? inputs : [];
+      case 'Unsqueeze':
+        return inputs.length === 2 && b.knownIntegers(inputs[1]!)?.every((axis) => Number(axis) > 0) ? inputs : [];
       case 'Transpose':
         return intsAttribute(node, 'perm')?.[0] === 0 ? [first] : [];
       default: {

@@ -121,7 +121,7 @@ export function compileTraining(
   const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
   optimise(b, outputs);
   const several = grouped && isWorthGrouping(model, binding, layers, options);
-  const whole = (several && new ClientGroups(trainingNames.order).write(b, builder, outputs)) || b;
+  const whole = (several && new ClientGroups([trainingNames.order]).write(b, builder, outputs)) || b;
   return { onnx: exportGraph(whole.build('local_training', outputs)), layers };
 }
 

@@ -24,10 +24,17 @@ export function crossEntropy(
   if (hasOptions(options)) {
     return softCrossEntropy(b, b.op('LogSoftmax', [logits], { axis: int(-1) }), oneHot, options);
   }
-  const [loss, logProbabilities] = b.node('SoftmaxCrossEntropyLoss', [logits, labels], {}, { outputs: 2 });
+  // ONNX has an operator for this, which onnxruntime takes apart into three times as many.
+  const logProbabilities = b.op('LogSoftmax', [logits], { axis: int(-1) });
+  const ofLabels = b.op('GatherElements', [logProbabilities, b.op('Unsqueeze', [labels, b.axes([1])])], {
+    axis: int(1),
+  });
   const batch = b.op('Cast', [b.op('Size', [labels])], { to: int(1) });
-  const difference = sub(b, b.op('Exp', [logProbabilities!]), oneHot);
-  return { loss: loss!, logitsGradient: b.op('Div', [difference, batch]) };
+  const difference = sub(b, b.op('Exp', [logProbabilities]), oneHot);
+  return {
+    loss: neg(b, b.op('ReduceMean', [ofLabels], { keepdims: int(0) })),
+    logitsGradient: b.op('Div', [difference, batch]),
+  };
 }
 
 /**

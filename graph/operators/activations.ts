@@ -72,48 +72,53 @@ function geluSlope(context: GradientContext): string {
   return add(b, cumulative, mul(b, u, bell));
 }
 
-export const activationOperators: readonly Operator[] = elementwise([
-  unary('Relu', ['y0'], (c) => mul(c.b, c.dy, step(c, c.y()))),
-  unary('LeakyRelu', ['x0'], (c) => piecewise(c, c.b.scalar(floatAttribute(c.node, 'alpha', 0.01)))),
-  unary('Elu', ['x0', 'y0'], (c) => piecewise(c, add(c.b, c.y(), c.b.scalar(floatAttribute(c.node, 'alpha', 1))))),
-  { op: 'PRelu', infer: like(0), gradient: { reads: ['x0', 'x1'], write: preluGradients } },
-  unary('Selu', ['x0', 'y0'], (c) => {
-    const gamma = floatAttribute(c.node, 'gamma', selu.gamma);
-    const offset = gamma * floatAttribute(c.node, 'alpha', selu.alpha);
-    return piecewise(c, add(c.b, c.y(), c.b.scalar(offset)), gamma);
-  }),
-  unary('Celu', ['x0', 'y0'], (c) => {
-    const inverse = 1 / floatAttribute(c.node, 'alpha', 1);
-    return piecewise(c, add(c.b, scale(c.b, c.y(), inverse), c.b.scalar(1)));
-  }),
-  unary('ThresholdedRelu', ['x0'], (c) => {
-    const passed = c.b.op('Greater', [c.x(0), c.b.scalar(floatAttribute(c.node, 'alpha', 1))]);
-    return c.b.op('Where', [passed, c.dy, c.b.scalar(0)]);
-  }),
-  unary('HardSigmoid', ['y0'], (c) => between(c, c.y(), 0, 1, scale(c.b, c.dy, floatAttribute(c.node, 'alpha', 0.2)))),
-  unary('HardSwish', ['x0'], (c) => mul(c.b, c.dy, hardSwishSlope(c))),
-  unary('Mish', ['x0'], (c) => mul(c.b, c.dy, mishSlope(c))),
-  unary('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
-  unary('Tanh', ['y0'], (c) => mul(c.b, c.dy, oneMinusSquare(c))),
-  unary('Softplus', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sigmoid', [x(0)]))),
-  unary('Softsign', ['x0'], ({ b, x, dy }) => {
-    const denominator = add(b, b.scalar(1), b.op('Abs', [x(0)]));
-    return b.op('Div', [dy, mul(b, denominator, denominator)]);
-  }),
-  unary('Erf', ['x0'], ({ b, x, dy }) => {
-    const density = b.op('Exp', [b.op('Neg', [mul(b, x(0), x(0))])]);
-    return mul(b, dy, scale(b, density, 2 / Math.sqrt(Math.PI)));
-  }),
-  unary('Gelu', ['x0'], (c) => mul(c.b, c.dy, geluSlope(c))),
-  {
-    op: 'Swish',
-    decomposition: {
-      into: 'x · sigmoid(α x)',
-      write: (b, node, inputs) => {
-        const x = inputs[0]!;
-        const alpha = floatAttribute(node, 'alpha', 1);
-        return mul(b, x, b.op('Sigmoid', [alpha === 1 ? x : scale(b, x, alpha)]));
+export const activationOperators: readonly Operator[] = elementwise(
+  [
+    unary('Relu', ['y0'], (c) => mul(c.b, c.dy, step(c, c.y()))),
+    unary('LeakyRelu', ['x0'], (c) => piecewise(c, c.b.scalar(floatAttribute(c.node, 'alpha', 0.01)))),
+    unary('Elu', ['x0', 'y0'], (c) => piecewise(c, add(c.b, c.y(), c.b.scalar(floatAttribute(c.node, 'alpha', 1))))),
+    { op: 'PRelu', infer: like(0), gradient: { reads: ['x0', 'x1'], write: preluGradients } },
+    unary('Selu', ['x0', 'y0'], (c) => {
+      const gamma = floatAttribute(c.node, 'gamma', selu.gamma);
+      const offset = gamma * floatAttribute(c.node, 'alpha', selu.alpha);
+      return piecewise(c, add(c.b, c.y(), c.b.scalar(offset)), gamma);
+    }),
+    unary('Celu', ['x0', 'y0'], (c) => {
+      const inverse = 1 / floatAttribute(c.node, 'alpha', 1);
+      return piecewise(c, add(c.b, scale(c.b, c.y(), inverse), c.b.scalar(1)));
+    }),
+    unary('ThresholdedRelu', ['x0'], (c) => {
+      const passed = c.b.op('Greater', [c.x(0), c.b.scalar(floatAttribute(c.node, 'alpha', 1))]);
+      return c.b.op('Where', [passed, c.dy, c.b.scalar(0)]);
+    }),
+    unary('HardSigmoid', ['y0'], (c) =>
+      between(c, c.y(), 0, 1, scale(c.b, c.dy, floatAttribute(c.node, 'alpha', 0.2))),
+    ),
+    unary('HardSwish', ['x0'], (c) => mul(c.b, c.dy, hardSwishSlope(c))),
+    unary('Mish', ['x0'], (c) => mul(c.b, c.dy, mishSlope(c))),
+    unary('Sigmoid', ['y0'], ({ b, y, dy }) => mul(b, dy, mul(b, y(), sub(b, b.scalar(1), y())))),
+    unary('Tanh', ['y0'], (c) => mul(c.b, c.dy, oneMinusSquare(c))),
+    unary('Softplus', ['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sigmoid', [x(0)]))),
+    unary('Softsign', ['x0'], ({ b, x, dy }) => {
+      const denominator = add(b, b.scalar(1), b.op('Abs', [x(0)]));
+      return b.op('Div', [dy, mul(b, denominator, denominator)]);
+    }),
+    unary('Erf', ['x0'], ({ b, x, dy }) => {
+      const density = b.op('Exp', [b.op('Neg', [mul(b, x(0), x(0))])]);
+      return mul(b, dy, scale(b, density, 2 / Math.sqrt(Math.PI)));
+    }),
+    unary('Gelu', ['x0'], (c) => mul(c.b, c.dy, geluSlope(c))),
+    {
+      op: 'Swish',
+      decomposition: {
+        into: 'x · sigmoid(α x)',
+        write: (b, node, inputs) => {
+          const x = inputs[0]!;
+          const alpha = floatAttribute(node, 'alpha', 1);
+          return mul(b, x, b.op('Sigmoid', [alpha === 1 ? x : scale(b, x, alpha)]));
+        },
       },
     },
-  },
-]);
+  ],
+  ['Elu', 'Selu', 'Celu', 'Softplus', 'Mish', 'Swish'],
+);

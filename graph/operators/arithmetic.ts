@@ -65,62 +65,65 @@ function clipGradient(context: GradientContext): string {
   return inside.reduce((gradient, mask) => mul(b, gradient, mask), dy);
 }
 
-export const arithmeticOperators: readonly Operator[] = elementwise([
-  { op: 'Add', infer: knownArithmetic.add, gradient: ofOperands([], ({ dy }) => [() => dy, () => dy]) },
-  {
-    op: 'Sub',
-    infer: knownArithmetic.subtract,
-    gradient: ofOperands([], ({ b, dy }) => [() => dy, () => neg(b, dy)]),
-  },
-  {
-    op: 'Mul',
-    infer: knownArithmetic.multiply,
-    gradient: ofOperands(['x0', 'x1'], ({ b, x, dy }) => [() => mul(b, dy, x(1)), () => mul(b, dy, x(0))]),
-  },
-  {
-    op: 'Div',
-    infer: knownArithmetic.divide,
-    gradient: ofOperands(['x1', 'y0'], ({ b, x, y, dy }) => [
-      () => div(b, dy, x(1)),
-      () => neg(b, div(b, mul(b, dy, y()), x(1))),
-    ]),
-  },
-  { op: 'Pow', infer: broadcast, gradient: ofOperands(['x0', 'x1', 'y0'], powerGradients) },
-  { op: 'Mod', infer: knownArithmetic.remainder, gradient: ofOperands(['x0', 'x1'], remainderGradients) },
-  { op: 'Max', infer: knownArithmetic.largest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
-  { op: 'Min', infer: knownArithmetic.smallest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
-  { op: 'Sum', infer: broadcast, gradient: ofOperands([], ({ node, dy }) => node.inputs.map(() => () => dy)) },
-  {
-    op: 'Mean',
-    infer: broadcast,
-    gradient: ofOperands([], ({ b, node, dy }) => node.inputs.map(() => () => scale(b, dy, 1 / node.inputs.length))),
-  },
-  {
-    op: 'Neg',
-    infer: eachKnown((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
-    gradient: gradientOfFirst([], ({ b, dy }) => neg(b, dy)),
-  },
-  {
-    op: 'Abs',
-    // Exporters write sizes of which −1 means "as it is", the size 1 of an Expand, through Abs; symbolic sizes are positive.
-    infer: eachKnown((value) => (typeof value === 'number' ? Math.abs(value) : value)),
-    gradient: gradientOfFirst(['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sign', [x(0)]))),
-  },
-  unary('Sqrt', ['y0'], ({ b, y, dy }) => div(b, scale(b, dy, 0.5), y())),
-  unary('Reciprocal', ['y0'], ({ b, y, dy }) => neg(b, mul(b, dy, mul(b, y(), y())))),
-  unary('Exp', ['y0'], ({ b, y, dy }) => mul(b, dy, y())),
-  unary('Log', ['x0'], ({ b, x, dy }) => div(b, dy, x(0))),
-  {
-    op: 'Clip',
-    infer: clipKnown,
-    gradient: gradientOfFirst(['x0', 'x1', 'x2'], clipGradient),
-    attributesMadeInputs: [
-      ['min', 1],
-      ['max', 2],
-    ],
-  },
-  { op: 'Sign', infer: like(0), gradient: 'zero' },
-  { op: 'Floor', infer: eachKnownNumber(Math.floor), gradient: 'zero' },
-  { op: 'Ceil', infer: eachKnownNumber(Math.ceil), gradient: 'zero' },
-  { op: 'Round', infer: eachKnownNumber(roundHalfToEven), gradient: 'zero' },
-]);
+export const arithmeticOperators: readonly Operator[] = elementwise(
+  [
+    { op: 'Add', infer: knownArithmetic.add, gradient: ofOperands([], ({ dy }) => [() => dy, () => dy]) },
+    {
+      op: 'Sub',
+      infer: knownArithmetic.subtract,
+      gradient: ofOperands([], ({ b, dy }) => [() => dy, () => neg(b, dy)]),
+    },
+    {
+      op: 'Mul',
+      infer: knownArithmetic.multiply,
+      gradient: ofOperands(['x0', 'x1'], ({ b, x, dy }) => [() => mul(b, dy, x(1)), () => mul(b, dy, x(0))]),
+    },
+    {
+      op: 'Div',
+      infer: knownArithmetic.divide,
+      gradient: ofOperands(['x1', 'y0'], ({ b, x, y, dy }) => [
+        () => div(b, dy, x(1)),
+        () => neg(b, div(b, mul(b, dy, y()), x(1))),
+      ]),
+    },
+    { op: 'Pow', infer: broadcast, gradient: ofOperands(['x0', 'x1', 'y0'], powerGradients) },
+    { op: 'Mod', infer: knownArithmetic.remainder, gradient: ofOperands(['x0', 'x1'], remainderGradients) },
+    { op: 'Max', infer: knownArithmetic.largest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
+    { op: 'Min', infer: knownArithmetic.smallest, gradient: ofOperands(['x', 'y0'], extremeGradients) },
+    { op: 'Sum', infer: broadcast, gradient: ofOperands([], ({ node, dy }) => node.inputs.map(() => () => dy)) },
+    {
+      op: 'Mean',
+      infer: broadcast,
+      gradient: ofOperands([], ({ b, node, dy }) => node.inputs.map(() => () => scale(b, dy, 1 / node.inputs.length))),
+    },
+    {
+      op: 'Neg',
+      infer: eachKnown((value) => (typeof value === 'number' ? -value : subtractDims(0, value))),
+      gradient: gradientOfFirst([], ({ b, dy }) => neg(b, dy)),
+    },
+    {
+      op: 'Abs',
+      // Exporters write sizes of which −1 means "as it is", the size 1 of an Expand, through Abs; symbolic sizes are positive.
+      infer: eachKnown((value) => (typeof value === 'number' ? Math.abs(value) : value)),
+      gradient: gradientOfFirst(['x0'], ({ b, x, dy }) => mul(b, dy, b.op('Sign', [x(0)]))),
+    },
+    unary('Sqrt', ['y0'], ({ b, y, dy }) => div(b, scale(b, dy, 0.5), y())),
+    unary('Reciprocal', ['y0'], ({ b, y, dy }) => neg(b, mul(b, dy, mul(b, y(), y())))),
+    unary('Exp', ['y0'], ({ b, y, dy }) => mul(b, dy, y())),
+    unary('Log', ['x0'], ({ b, x, dy }) => div(b, dy, x(0))),
+    {
+      op: 'Clip',
+      infer: clipKnown,
+      gradient: gradientOfFirst(['x0', 'x1', 'x2'], clipGradient),
+      attributesMadeInputs: [
+        ['min', 1],
+        ['max', 2],
+      ],
+    },
+    { op: 'Sign', infer: like(0), gradient: 'zero' },
+    { op: 'Floor', infer: eachKnownNumber(Math.floor), gradient: 'zero' },
+    { op: 'Ceil', infer: eachKnownNumber(Math.ceil), gradient: 'zero' },
+    { op: 'Round', infer: eachKnownNumber(roundHalfToEven), gradient: 'zero' },
+  ],
+  ['Log'],
+);

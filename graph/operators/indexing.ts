@@ -2,7 +2,7 @@ import { ModelError } from '../../errors.ts';
 import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute, stringAttribute, text } from '../ir.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
-import { alongAxis, type ClientsRule } from './over-clients.ts';
+import { alongAxis, behindClients, type ClientsRule } from './over-clients.ts';
 import { like, normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 const gatherType: ShapeRule = (context) => {
@@ -149,6 +149,12 @@ const gatherOverClients: ClientsRule = (context) => {
   return true;
 };
 
+const gatherElementsOverClients: ClientsRule = ({ node, spread, differs, write }) => {
+  const inputs = node.inputs.map((input, i) => (differs(i) ? input : spread(input)));
+  write('GatherElements', inputs, { axis: int(behindClients(intAttribute(node, 'axis', 0))) });
+  return true;
+};
+
 /** Operators that pick elements or write to them, by indices that they are given or find themselves. */
 export const indexingOperators: readonly Operator[] = [
   {
@@ -157,7 +163,12 @@ export const indexingOperators: readonly Operator[] = [
     gradient: gradientOfFirst(['x1'], gatherGradient),
     overClients: gatherOverClients,
   },
-  { op: 'GatherElements', infer: gatherElementsType, gradient: gradientOfFirst(['x1'], gatherElementsGradient) },
+  {
+    op: 'GatherElements',
+    infer: gatherElementsType,
+    gradient: gradientOfFirst(['x1'], gatherElementsGradient),
+    overClients: gatherElementsOverClients,
+  },
   { op: 'GatherND', infer: gatherNDType, gradient: gradientOfFirst(['x1'], gatherNDGradient) },
   { op: 'ScatterElements', infer: like(0), gradient: { reads: ['x1'], write: scatterElementsGradients } },
   { op: 'ScatterND', infer: like(0), gradient: { reads: ['x1'], write: scatterNDGradients } },

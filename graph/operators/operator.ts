@@ -91,7 +91,12 @@ export function unary(
   return { op, infer: like(0), gradient: gradientOfFirst(reads, gradient) };
 }
 
-/** Operators that treat every element by itself. */
-export function elementwise(operators: readonly Operator[]): readonly Operator[] {
-  return operators.map((operator) => ({ overClients: elementByElement, ...operator }));
+/**
+ * Operators that treat every element by itself.
+ * @param except those whose bits onnxruntime makes depend on an element's place: it computes the last few in another way
+ */
+export function elementwise(operators: readonly Operator[], except: readonly string[] = []): readonly Operator[] {
+  return operators.map((operator) =>
+    except.includes(operator.op) ? operator : { overClients: elementByElement, ...operator },
+  );
 }

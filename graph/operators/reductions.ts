@@ -1,7 +1,7 @@
 import { div, mul, reduceSum, scale } from '../expressions.ts';
-import { type Dim, intAttribute } from '../ir.ts';
+import { type Dim, int, intAttribute, ints } from '../ir.ts';
 import { type ForwardValue, type GradientContext, gradientOfFirst, type Operator, unary } from './operator.ts';
-import { axesBehindClients, type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
+import { type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 /** Axes of a reduction in canonical form (second input); all of them when there is none. */
@@ -41,14 +41,22 @@ const indexType: ShapeRule = (context) => {
 
 const attributesMadeInputs = [['axes', 1]] as const;
 
-/** Without axes, over all of each client's own. */
+/**
+ * The axes to reduce are brought to the front: onnxruntime then goes through them in order. Sums of numbers that lie next to each other it
+ * takes in an order that depends on their address, and bits on the client's place.
+ */
 const overClients: ClientsRule = (context) => {
   const { b, node, rank, write } = context;
   if (!onlyFirstDiffers(context)) return undefined;
-  const all = Array.from({ length: rank(0) }, (_, i) => i + 1);
-  const axes = node.inputs[1] ? axesBehindClients(context, 1) : all;
+  const given = node.inputs[1] ? (b.knownIntegers(node.inputs[1]) as number[] | undefined) : [];
+  const noop = intAttribute(node, 'noop_with_empty_axes', 0) === 1;
+  const axes = given && reductionAxes(given, rank(0), noop).map((axis) => axis + 1);
   if (!axes || axes.length === 0) return undefined;
-  write(node.op, [node.inputs[0]!, b.axes(axes)], node.attributes);
+  const kept = Array.from({ length: rank(0) + 1 }, (_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const turned = b.op('Transpose', [node.inputs[0]!], { perm: ints([...axes, ...kept]) });
+  const inputs = [turned, b.axes(axes.map((_, i) => i))];
+  if (intAttribute(node, 'keepdims', 1) === 0) write(node.op, inputs, { keepdims: int(0) });
+  else write('Unsqueeze', [b.op(node.op, inputs, { keepdims: int(0) }), b.axes([...axes].sort((a, c) => a - c))]);
   return true;
 };
 

@@ -1,0 +1,133 @@
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { type LocalConfig, localConfig } from '../../client/config.ts';
+import type { ClientWork } from '../../client/group-trainer.ts';
+import { LocalTrainer } from '../../client/trainer.ts';
+import type { ExampleBatch } from '../../data/dataset.ts';
+import { bindModel } from '../../graph/binding.ts';
+import { compileTraining } from '../../graph/compile.ts';
+import { parametersOf } from '../../graph/parameters.ts';
+import { buildCnn } from '../../models/cnn.ts';
+import { buildMlp } from '../../models/mlp.ts';
+import { namedStream } from '../../random/stream.ts';
+import { layerErrors } from '../support/pytorch-fixture.ts';
+
+const imageShape = [1, 9, 9] as const;
+const classes = 4;
+const model = buildMlp({ kind: 'mlp', imageShape, hidden: [70, 66], classes }, 1);
+const binding = bindModel(model, 'classification', 'test');
+
+function examplesOf(client: number, count: number): ExampleBatch {
+  const stream = namedStream('group trainer test', 'examples', client);
+  const image = Float32Array.from({ length: count * 81 }, () => 2 * stream.uniform() - 1);
+  const label = Int32Array.from({ length: count }, () => stream.integer(classes));
+  return {
+    count,
+    fields: {
+      image: { type: 'float32', dims: [count, ...imageShape], data: image },
+      label: { type: 'int32', dims: [count], data: label },
+    },
+  };
+}
+
+const draws = (client: number) => namedStream('group trainer test', 'batches', client);
+const workOf = (client: number, count: number): ClientWork => ({
+  examples: examplesOf(client, count),
+  random: draws(client),
+});
+
+interface Trained {
+  readonly delta: Float32Array;
+  readonly loss: number;
+}
+
+const settings: readonly { readonly title: string; readonly local: Partial<LocalConfig> }[] = [
+  { title: 'gradients clipped', local: { epochs: 1, batchSize: 4, maxGradientNorm: 0.5 } },
+  { title: 'not clipped, three epochs', local: { epochs: 3, batchSize: 5, maxGradientNorm: null } },
+  { title: 'batches of one', local: { steps: 3, batchSize: 1, maxGradientNorm: 0.5 } },
+];
+
+describe.each(settings)('clients of a small model, several in one run, $title', ({ local: given }) => {
+  const local = localConfig.parse({ learningRate: 0.3, ...given });
+  const clipped = local.maxGradientNorm !== null;
+  let single: LocalTrainer;
+  let several: LocalTrainer;
+  let parameters: Float32Array;
+
+  beforeAll(async () => {
+    single = await LocalTrainer.create(compileTraining(model, binding, { clipped }));
+    several = await LocalTrainer.create(compileTraining(model, binding, { clipped, grouped: true }));
+    parameters = parametersOf(model, single.layout);
+  });
+
+  async function together(clients: readonly ClientWork[]): Promise<Trained[]> {
+    const results: Trained[] = [];
+    const { layout } = several;
+    for await (const { index, delta, loss } of several.groups!.train(parameters, clients, local)) {
+      expect(results[index]).toBeUndefined();
+      const flat = layout.allocate();
+      for (const [h, { offset, size }] of layout.layers.entries()) {
+        flat.set(delta.values.subarray(delta.starts[h], delta.starts[h]! + size), offset);
+      }
+      results[index] = { delta: flat, loss };
+    }
+    return results;
+  }
+
+  test('each comes to what it comes to by itself', async () => {
+    const counts = [10, 7, 10, 3, 10, 7];
+    const results = await together(counts.map((count, client) => workOf(client, count)));
+    for (const [client, count] of counts.entries()) {
+      const alone = await single.train(parameters, examplesOf(client, count), local, draws(client));
+      const errors = layerErrors(results[client]!.delta, alone.delta, single.layout);
+      expect(errors.filter(([, error]) => !(error < 1e-5))).toEqual([]);
+      expect(results[client]!.loss).toBeCloseTo(alone.loss, 5);
+    }
+  });
+
+  test('no bit depends on the company, in any place, or none', async () => {
+    const { size } = several.groups!;
+    expect(size).toBe(8);
+    const full = await together(Array.from({ length: size }, (_, client) => workOf(client, 10)));
+    for (const clients of [[3], [3, 6], [7, 6, 3], [5, 4, 3, 2, 1, 0, 7, 6, 12, 13, 14]]) {
+      const some = await together(clients.map((client) => workOf(client, 10)));
+      for (const [i, client] of clients.entries()) {
+        if (client < size) expect(some[i]).toEqual(full[client]);
+      }
+    }
+  });
+
+  test('one that diverges takes nobody along', async () => {
+    const wild = workOf(1, 10);
+    wild.examples.fields.image!.data.fill(Number.POSITIVE_INFINITY);
+    const [first, broken, third] = await together([workOf(0, 10), wild, workOf(2, 10)]);
+    expect(broken!.delta.every(Number.isFinite)).toBe(false);
+    expect([first, third]).toEqual(await together([workOf(0, 10), workOf(2, 10)]));
+  });
+});
+
+test('a client of more visits than a run takes is trained alone, in several', async () => {
+  const several = await LocalTrainer.create(compileTraining(model, binding, { grouped: true }));
+  const parameters = parametersOf(model, several.layout);
+  const local = localConfig.parse({ steps: 40, batchSize: 8, learningRate: 0.05 });
+  const found: (readonly [number, number[]])[] = [];
+  const clients = [workOf(0, 20), workOf(1, 30)];
+  for await (const { index, delta } of several.groups!.train(parameters, clients, local)) {
+    found.push([index, [...delta.values.subarray(0, several.layout.size)]]);
+  }
+  expect(found.map(([index]) => index)).toEqual([0, 1]);
+  for (const [index, delta] of found) {
+    const alone = await several.train(parameters, examplesOf(index, [20, 30][index]!), local, draws(index));
+    expect(delta).toEqual([...alone.delta]);
+  }
+});
+
+test('models that gain nothing by it, or have operators without a rule, train one client at a time', async () => {
+  const wide = buildMlp({ kind: 'mlp', imageShape: [3, 32, 32], hidden: [512], classes }, 1);
+  const cnn = buildCnn({ kind: 'cnn', imageShape: [1, 12, 12], channels: [4], hidden: 16, classes }, 1);
+  for (const each of [wide, cnn]) {
+    const artifact = compileTraining(each, bindModel(each, 'classification', 'test'), { grouped: true });
+    expect((await LocalTrainer.create(artifact)).groups).toBeUndefined();
+  }
+  const large = compileTraining(model, binding, { grouped: true, batchSize: 100 });
+  expect((await LocalTrainer.create(large)).groups).toBeUndefined();
+});
