@@ -3,6 +3,7 @@ import type { Node } from './ir.ts';
 import { blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolutions.ts';
 import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
+import { turnProductsOfFewRows } from './rewrites/few-rows.ts';
 import { fuseUpdates } from './rewrites/fused-update.ts';
 import { sumPlacesFirst } from './rewrites/group-norm-gradients.ts';
 import { multiplyPatches } from './rewrites/patch-products.ts';
@@ -37,6 +38,7 @@ const rewrites = ({ block, batchSize = 1 }: Target): readonly Rewrite[] => [
   removeUndoneMoves,
   foldIntoProducts,
   transposeNarrowFactors,
+  turnProductsOfFewRows(batchSize),
   shareCommonSubexpressions,
   removeDeadCode,
 ];
