@@ -21,9 +21,7 @@ export interface ClientWork {
 
 /** What local training of one of several clients came to. */
 export interface GroupResult {
-  /** Which of them. */
-  readonly index: number;
-  /** Holds until the next result is asked for. */
+  /** Holds until the next run. */
   readonly delta: ScatteredLayers;
   /** Mean loss over the local steps. */
   readonly loss: number;
@@ -39,23 +37,13 @@ type SingleTrainer = (
   random: RandomStream,
 ) => Promise<{ readonly delta: Float32Array; readonly loss: number; readonly seconds: number }>;
 
-interface Member extends ClientWork {
-  readonly index: number;
-}
-
-/** Clients that may be trained in one run, and where their mini-batches begin. */
-interface Group {
-  readonly offsets: readonly number[];
-  readonly members: Member[];
-}
-
 /**
- * Trains clients several at a time, in one run of a graph with an axis of clients (graph/client-groups.ts). In one run go those whose
- * mini-batches have the same sizes. A client comes to the same bits whatever its company: a run has two clients at least, for
- * onnxruntime takes other ways through an axis of size 1, and a client without company is trained twice.
+ * Trains clients several at a time, in one run of a graph with an axis of clients (graph/client-groups.ts). A client comes to the same bits
+ * whatever its company: a run has two clients at least, for onnxruntime takes other ways through an axis of size 1, and a client without
+ * company is trained twice.
  */
 export class GroupTrainer {
-  /** Clients to give to `train` at once. */
+  /** The most clients of a run. */
   readonly size: number;
   private readonly session: TrainingSession;
   private readonly single: SingleTrainer;
@@ -67,84 +55,81 @@ export class GroupTrainer {
     this.size = clientsPerRun(session.layout.size);
   }
 
+  /** Clients, by their index, as they may be trained together: their mini-batches have the same sizes, and their examples. */
+  split(clients: readonly ExampleBatch[], settings: LocalConfig): readonly (readonly number[])[] {
+    const groups: { readonly offsets: readonly number[]; readonly first: ExampleBatch; readonly members: number[] }[] =
+      [];
+    for (const [index, examples] of clients.entries()) {
+      const offsets = batchOffsets(examples.count, settings.batchSize, settings);
+      const group = groups.find(
+        ({ members, first, ...known }) =>
+          members.length < this.size &&
+          !takesSeveralRuns(offsets) &&
+          haveSameShape(first, examples) &&
+          areEqual(known.offsets, offsets),
+      );
+      if (group) group.members.push(index);
+      else groups.push({ offsets, first: examples, members: [index] });
+    }
+    return groups.map(({ members }) => members);
+  }
+
   /**
-   * Local training of each client from the given parameters, which are not changed; results come in any order.
+   * Local training of each client from the given parameters, which are not changed.
+   * @param clients some that `split` puts together
    * @throws ModelError when the model cannot run on the examples of one of them
    */
-  async *train(
+  async train(
     parameters: Float32Array,
     clients: readonly ClientWork[],
     settings: LocalConfig,
-  ): AsyncGenerator<GroupResult> {
-    for (const { offsets, members } of this.alike(clients, settings)) {
-      if (offsets.length > 2 && offsets.at(-1)! > visitsPerRun) {
-        yield* this.trainAlone(parameters, members, settings);
-        continue;
-      }
-      for (let i = 0; i < members.length; i += this.size) {
-        yield* this.trainGroup(parameters, members.slice(i, i + this.size), offsets, settings);
-      }
-    }
-  }
-
-  /** Clients by the sizes of their mini-batches and of their examples. */
-  private alike(clients: readonly ClientWork[], settings: LocalConfig): readonly Group[] {
-    const groups: Group[] = [];
-    for (const [index, client] of clients.entries()) {
-      const offsets = batchOffsets(client.examples.count, settings.batchSize, settings);
-      const group = groups.find(
-        (known) => haveSameShape(known.members[0]!.examples, client.examples) && areEqual(known.offsets, offsets),
-      );
-      const member = { ...client, index };
-      if (group) group.members.push(member);
-      else groups.push({ offsets, members: [member] });
-    }
-    return groups;
-  }
-
-  private async *trainAlone(
-    parameters: Float32Array,
-    members: readonly Member[],
-    settings: LocalConfig,
-  ): AsyncGenerator<GroupResult> {
-    const starts = this.session.startsOf(0, 1);
-    for (const { index, examples, random } of members) {
+  ): Promise<readonly GroupResult[]> {
+    const [{ examples, random }] = clients as readonly [ClientWork, ...ClientWork[]];
+    const offsets = batchOffsets(examples.count, settings.batchSize, settings);
+    if (takesSeveralRuns(offsets)) {
       const { delta, loss, seconds } = await this.single(parameters, examples, settings, random);
-      yield { index, delta: { values: delta, starts }, loss, seconds };
+      return [{ delta: { values: delta, starts: this.session.startsOf(0, 1) }, loss, seconds }];
     }
+    return this.run(parameters, clients, offsets, settings);
   }
 
-  private async *trainGroup(
+  private async run(
     parameters: Float32Array,
-    group: readonly Member[],
+    clients: readonly ClientWork[],
     offsets: readonly number[],
     settings: LocalConfig,
-  ): AsyncGenerator<GroupResult> {
+  ): Promise<GroupResult[]> {
     const visits = offsets.at(-1)!;
-    const clients = Math.max(2, group.length);
-    const order = new Int32Array(clients * visits);
+    const count = Math.max(2, clients.length);
+    const order = new Int32Array(count * visits);
     let first = 0;
-    for (const [client, { examples, random }] of group.entries()) {
+    for (const [client, { examples, random }] of clients.entries()) {
       const own = drawBatches(examples.count, settings.batchSize, settings, random).order;
       for (let i = 0; i < visits; i++) order[client * visits + i] = first + own[i]!;
       first += examples.count;
     }
-    if (group.length === 1) order.copyWithin(visits, 0, visits);
-    const examples = joinExamples(group.map((member) => member.examples));
-    const schedule = { order, offsets };
-    const { losses, seconds } = await this.session.run(parameters, { examples, settings, schedule, clients });
+    if (clients.length === 1) order.copyWithin(visits, 0, visits);
+    const { losses, seconds } = await this.session.run(parameters, {
+      examples: joinExamples(clients.map(({ examples }) => examples)),
+      settings,
+      schedule: { order, offsets },
+      clients: count,
+    });
     const steps = offsets.length - 1;
-    for (const [client, { index }] of group.entries()) {
+    return clients.map((_, client) => {
       let loss = 0;
-      for (let step = 0; step < steps; step++) loss += losses[step * clients + client]!;
-      yield {
-        index,
-        delta: { values: this.session.delta, starts: this.session.startsOf(client, clients) },
+      for (let step = 0; step < steps; step++) loss += losses[step * count + client]!;
+      return {
+        delta: { values: this.session.delta, starts: this.session.startsOf(client, count) },
         loss: loss / steps,
-        seconds: seconds / group.length,
+        seconds: seconds / clients.length,
       };
-    }
+    });
   }
+}
+
+function takesSeveralRuns(offsets: readonly number[]): boolean {
+  return offsets.length > 2 && offsets.at(-1)! > visitsPerRun;
 }
 
 function areEqual(a: readonly number[], b: readonly number[]): boolean {

@@ -1,7 +1,7 @@
 import { ProtocolError } from '../errors.ts';
 import type { ScatteredLayers } from '../params/layout.ts';
 import type { RoundSettings } from './round-settings.ts';
-import { type TrainingContext, trainClients } from './train-clients.ts';
+import { type ShardClient, type TrainingContext, trainClients } from './train-clients.ts';
 
 /** Wall-clock seconds that a shard took on its worker, and what they went to; the rest is bookkeeping. Never part of a result's bits. */
 export interface ShardSeconds {
@@ -107,7 +107,7 @@ export async function trainShard(
   let examples = 0;
   let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
-  for await (const client of trainClients(context, round, parameters, clientIds, signal)) {
+  const add = (client: ShardClient) => {
     seconds.data += client.data;
     seconds.training += client.training;
     const clipping = performance.now();
@@ -115,11 +115,11 @@ export async function trainShard(
     seconds.clipping += (performance.now() - clipping) / 1000;
     if (!outcome.accepted && !silent) {
       rejectedNonFinite += 1;
-      continue;
+      return;
     }
     noise?.addTo(sum, round, client.id);
     contributed += 1;
-    if (silent || !outcome.accepted) continue;
+    if (silent || !outcome.accepted) return;
     lossSum += onGrid(client.loss);
     examples += client.examples;
     infeasibleTargets += client.infeasibleTargets;
@@ -127,7 +127,8 @@ export async function trainShard(
       deltaNormSums[layer] += onGrid(outcome.norms[layer]);
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
-  }
+  };
+  for await (const clients of trainClients(context, round, parameters, clientIds, signal)) clients.forEach(add);
   seconds.total = (performance.now() - started) / 1000;
   return {
     sum,

@@ -23,15 +23,16 @@ export interface ClientTrainer {
     settings: LocalConfig,
     random: RandomStream,
   ): Promise<TrainedClient<Float32Array>>;
-  /** Trains `size` clients together; results come in any order. */
+  /** Trains up to `size` clients together, those that `split` puts together. */
   readonly groups?:
     | {
         readonly size: number;
+        split(clients: readonly ExampleBatch[], settings: LocalConfig): readonly (readonly number[])[];
         train(
           parameters: Float32Array,
           clients: readonly ClientWork[],
           settings: LocalConfig,
-        ): AsyncIterable<TrainedClient<ScatteredLayers> & { readonly index: number }>;
+        ): Promise<readonly TrainedClient<ScatteredLayers>[]>;
       }
     | undefined;
 }
@@ -47,7 +48,7 @@ export interface TrainingContext {
 /** One client of a shard, trained. */
 export interface ShardClient {
   readonly id: number;
-  /** Holds until the next client is asked for. */
+  /** Holds until the next clients are asked for. */
   readonly delta: Float32Array | ScatteredLayers;
   readonly loss: number;
   readonly examples: number;
@@ -60,6 +61,8 @@ export interface ShardClient {
 interface OpenedClient {
   readonly id: number;
   readonly examples: ExampleBatch;
+  /** Seconds that reading or making the examples took. */
+  readonly data: number;
 }
 
 /** How long small clients may follow each other before the event loop gets a turn: heartbeats need no more. */
@@ -68,7 +71,7 @@ const TURN_MILLISECONDS = 10;
 /**
  * Trains clients one after another, or several together where the trainer does. Every few milliseconds, between clients, the event loop gets
  * a turn, for the connection's sake.
- * @returns them in any order
+ * @returns those of one run after those of another, in any order
  * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
  *   be trained; the signal's reason when it is aborted
  */
@@ -78,8 +81,8 @@ export async function* trainClients(
   parameters: Float32Array,
   clientIds: readonly number[],
   signal?: AbortSignal,
-): AsyncGenerator<ShardClient> {
-  const { dataset, trainer } = context;
+): AsyncGenerator<readonly ShardClient[]> {
+  const { dataset, local, trainer } = context;
   const outside = clientIds.find((id) => id >= dataset.population);
   if (outside !== undefined) {
     throw new ProtocolError(
@@ -88,27 +91,25 @@ export async function* trainClients(
   }
   const { groups } = trainer;
   const ids = groups ? bySize(dataset, clientIds) : clientIds;
-  const together = groups?.size ?? 1;
+  const opened = groups?.size ?? 1;
   const buffers = new FieldBuffers();
   let turned = Number.NEGATIVE_INFINITY;
-  for (let first = 0; first < ids.length; first += together) {
+  for (let first = 0; first < ids.length; first += opened) {
     if (performance.now() - turned > TURN_MILLISECONDS) {
       await setImmediate();
       turned = performance.now();
     }
     signal?.throwIfAborted();
     buffers.clear();
-    const opening = performance.now();
-    const clients = ids.slice(first, first + together).map((id) => open(dataset, round, id, buffers));
-    const data = (performance.now() - opening) / 1000 / clients.length;
-    for await (const { index, delta, loss, infeasibleTargets = 0, seconds: training = 0 } of train(
-      context,
-      round,
-      parameters,
-      clients,
-    )) {
-      const { id, examples } = clients[index]!;
-      yield { id, delta, loss, examples: examples.count, infeasibleTargets, data, training };
+    const clients = ids.slice(first, first + opened).map((id) => open(dataset, round, id, buffers));
+    const examples = clients.map((client) => client.examples);
+    for (const members of groups?.split(examples, local) ?? [[0]]) {
+      yield await train(
+        context,
+        round,
+        parameters,
+        members.map((index) => clients[index]!),
+      );
     }
   }
 }
@@ -121,35 +122,40 @@ function bySize(dataset: FederatedDataset, ids: readonly number[]): readonly num
 }
 
 function open(dataset: FederatedDataset, round: number, id: number, buffers: FieldBuffers): OpenedClient {
+  const started = performance.now();
   try {
-    return { id, examples: dataset.client(id, buffers) };
+    const examples = dataset.client(id, buffers);
+    return { id, examples, data: (performance.now() - started) / 1000 };
   } catch (error) {
     throw untrainable(id, round, error);
   }
 }
 
-async function* train(
+/** Trains clients that may be trained together, or one. */
+async function train(
   context: TrainingContext,
   round: number,
   parameters: Float32Array,
   clients: readonly OpenedClient[],
-): AsyncGenerator<TrainedClient<Float32Array | ScatteredLayers> & { readonly index: number }> {
+): Promise<ShardClient[]> {
   const { seed, local, trainer } = context;
   const work = clients.map(({ id, examples }) => ({
     examples,
     random: namedStream(seed, 'client-batches', round, id),
   }));
   try {
-    if (trainer.groups) yield* trainer.groups.train(parameters, work, local);
-    else {
-      for (const [index, { examples, random }] of work.entries()) {
-        yield { index, ...(await trainer.train(parameters, examples, local, random)) };
-      }
-    }
+    const [{ examples, random }] = work as [ClientWork, ...ClientWork[]];
+    const trained = trainer.groups
+      ? await trainer.groups.train(parameters, work, local)
+      : [await trainer.train(parameters, examples, local, random)];
+    return trained.map(({ delta, loss, infeasibleTargets = 0, seconds: training = 0 }, i) => {
+      const { id, data, examples } = clients[i]!;
+      return { id, delta, loss, examples: examples.count, infeasibleTargets, data, training };
+    });
   } catch (error) {
     if (clients.length === 1) throw untrainable(clients[0]!.id, round, error);
     // Which of them it was shows when each is trained alone.
-    for (const client of clients) for await (const _ of train(context, round, parameters, [client]));
+    for (const client of clients) await train(context, round, parameters, [client]);
     throw error;
   }
 }

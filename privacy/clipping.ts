@@ -166,13 +166,15 @@ export class Clipper {
   /** @throws PrivacyError unless the delta has the layout's layers */
   #layersOf(delta: Float32Array | ScatteredLayers): ScatteredLayers {
     const { layers, size } = this.#layout;
-    const whole = delta instanceof Float32Array;
-    const { values, starts } = whole ? { values: delta, starts: this.#offsets } : delta;
-    const fits = starts.length === layers.length && layers.every((layer, h) => starts[h] + layer.size <= values.length);
-    if (fits && (!whole || delta.length === size)) return { values, starts };
-    throw new PrivacyError(
-      `clipping: the layout has ${size} parameters in ${layers.length} layers, but delta has ${values.length} in ${starts.length}`,
-    );
+    if (delta instanceof Float32Array) {
+      if (delta.length === size) return { values: delta, starts: this.#offsets };
+      throw new PrivacyError(`clipping: the layout has ${size} parameters, but delta has ${delta.length}`);
+    }
+    const { values, starts } = delta;
+    if (starts.length === layers.length && layers.every((layer, h) => starts[h] + layer.size <= values.length)) {
+      return delta;
+    }
+    throw new PrivacyError(`clipping: the delta's ${starts.length} layers are not the ${layers.length} of the layout`);
   }
 }
 

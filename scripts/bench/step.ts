@@ -86,7 +86,7 @@ export async function timeOfClient({ model, objective, title, batchSize, steps, 
   return async (round: number): Promise<number> => {
     const start = process.cpuUsage();
     const work = clients.map((own, i) => ({ examples: own, random: namedStream(1, 'bench-batches', round, i) }));
-    if (groups) for await (const _ of groups.train(parameters, work, settings));
+    if (groups) await groups.train(parameters, work, settings);
     else await trainer.train(parameters, examples, settings, work[0]!.random);
     const { user, system } = process.cpuUsage(start);
     return (user + system) / 1000 / clients.length;

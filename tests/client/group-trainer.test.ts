@@ -59,16 +59,28 @@ describe.each(settings)('clients of a small model, several in one run, $title', 
     parameters = parametersOf(model, single.layout);
   });
 
+  /** All of them, in whatever groups they may be trained. */
   async function together(clients: readonly ClientWork[]): Promise<Trained[]> {
+    const { groups, layout } = several;
     const results: Trained[] = [];
-    const { layout } = several;
-    for await (const { index, delta, loss } of several.groups!.train(parameters, clients, local)) {
-      expect(results[index]).toBeUndefined();
-      const flat = layout.allocate();
-      for (const [h, { offset, size }] of layout.layers.entries()) {
-        flat.set(delta.values.subarray(delta.starts[h], delta.starts[h]! + size), offset);
+    const split = groups!.split(
+      clients.map(({ examples }) => examples),
+      local,
+    );
+    for (const members of split) {
+      const trained = await groups!.train(
+        parameters,
+        members.map((index) => clients[index]!),
+        local,
+      );
+      for (const [i, { delta, loss }] of trained.entries()) {
+        const flat = layout.allocate();
+        for (const [h, { offset, size }] of layout.layers.entries()) {
+          flat.set(delta.values.subarray(delta.starts[h], delta.starts[h]! + size), offset);
+        }
+        expect(results[members[i]!]).toBeUndefined();
+        results[members[i]!] = { delta: flat, loss };
       }
-      results[index] = { delta: flat, loss };
     }
     return results;
   }
@@ -109,15 +121,15 @@ test('a client of more visits than a run takes is trained alone, in several', as
   const several = await LocalTrainer.create(compileTraining(model, binding, { grouped: true }));
   const parameters = parametersOf(model, several.layout);
   const local = localConfig.parse({ steps: 40, batchSize: 8, learningRate: 0.05 });
-  const found: (readonly [number, number[]])[] = [];
-  const clients = [workOf(0, 20), workOf(1, 30)];
-  for await (const { index, delta } of several.groups!.train(parameters, clients, local)) {
-    found.push([index, [...delta.values.subarray(0, several.layout.size)]]);
-  }
-  expect(found.map(([index]) => index)).toEqual([0, 1]);
-  for (const [index, delta] of found) {
-    const alone = await several.train(parameters, examplesOf(index, [20, 30][index]!), local, draws(index));
-    expect(delta).toEqual([...alone.delta]);
+  const clients = [workOf(0, 20), workOf(1, 20)];
+  const examples = clients.map((client) => client.examples);
+  expect(several.groups!.split(examples, local)).toEqual([[0], [1]]);
+  for (const [client, work] of clients.entries()) {
+    const [result] = await several.groups!.train(parameters, [work], local);
+    const delta = result!.delta.values.slice(0, several.layout.size);
+    expect(result!.delta.starts).toEqual(several.layout.layers.map(({ offset }) => offset));
+    const alone = await several.train(parameters, examples[client]!, local, draws(client));
+    expect(delta).toEqual(alone.delta);
   }
 });
 

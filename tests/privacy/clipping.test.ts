@@ -150,6 +150,27 @@ describe('Clipper', () => {
     expect(second.map((value, i) => value + first[i])).toEqual(whole);
   });
 
+  test.each(['global', 'uniform', 'l1', 'none'] as const)(
+    'with mode %s a delta whose layers stand apart is clipped as one in one piece',
+    (mode) => {
+      const delta = randomDelta(0.1, 7);
+      const values = new Float32Array(2 * layout.size + 5).fill(Number.NaN);
+      const starts = layout.layers.map(({ offset, size }) => 2 * offset + size);
+      for (const [h, { offset, size }] of layout.layers.entries()) {
+        values.set(delta.subarray(offset, offset + size), starts[h]);
+      }
+      const bound = mode === 'none' ? 100 : C;
+      const sum = new Float64Array(layout.size);
+      const outcome = new Clipper(layout, { mode, bound }, grid).addTo(sum, { values, starts });
+      expect({ sum, outcome }).toEqual(clip(mode, delta, bound));
+      // And where its layers are not those of the layout, nothing else is read.
+      for (const wrong of [starts.slice(1), starts.map((start) => start + values.length)]) {
+        const add = () => new Clipper(layout, { mode, bound }, grid).addTo(sum, { values, starts: wrong });
+        expect(add).toThrow(/layers are not the 3 of the layout/);
+      }
+    },
+  );
+
   test('wrong lengths and bounds are refused', () => {
     expect(() => clip('global', new Float32Array(3))).toThrow('the layout has 289 parameters, but delta has 3');
     expect(() => clip('global', layout.allocate(), 0)).toThrow('privacy.clipping.bound');

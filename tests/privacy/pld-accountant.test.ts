@@ -186,6 +186,26 @@ describe('PLD accountant', () => {
     expect(statement.fallback).toContain('beyond');
   });
 
+  test('what an event will have cost is told before it is spent, and spends nothing', () => {
+    const step = poissonSampled(0.01, gaussian(1.1));
+    const total = new PldAccountant().start();
+    for (let round = 1; round <= 3; round++) {
+      const before = total.epsilon(1e-6);
+      const ahead = total.epsilon(1e-6, step);
+      expect(total.epsilon(1e-6)).toEqual(before);
+      total.add(step);
+      expect(total.epsilon(1e-6)).toEqual(ahead);
+      expect(ahead).toEqual(new PldAccountant().epsilon(selfComposed(step, round), 1e-6));
+    }
+    // Another one than was announced: nothing is left of the answer.
+    total.epsilon(1e-6, step);
+    const other = poissonSampled(0.02, gaussian(1.1));
+    total.add(other);
+    const mixed = composed([selfComposed(step, 3), other]);
+    expect(total.epsilon(1e-6)).toEqual(new PldAccountant().epsilon(mixed, 1e-6));
+    expect(() => total.epsilon(1e-6, { kind: 'unknown' } as never)).toThrow(PrivacyError);
+  });
+
   test('nothing spent is 0, anything without noise is infinite, delta out of range is refused', () => {
     expect(pld.epsilon([], 1e-6)).toMatchObject({ epsilon: 0, epsilonLower: 0, accountant: 'pld' });
     expect(pld.epsilon(composed([gaussian(1), nonPrivate('test')]), 1e-6).epsilon).toBe(Number.POSITIVE_INFINITY);
