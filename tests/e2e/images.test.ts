@@ -51,6 +51,37 @@ describeBuilt('images', () => {
   );
 
   test(
+    'a small perceptron, several clients of which train in one run, comes to the same model whatever stands in a shard',
+    async () => {
+      writeConfig(join(directory, 'perceptron.yaml'), {
+        name: 'perceptron',
+        model: { kind: 'mlp', hidden: [70, 9] },
+        // Clients of many sizes: who trains together depends on the shard.
+        data: {
+          kind: 'synthetic-images',
+          population: 500,
+          imageShape: [1, 9, 9],
+          samplesPerUser: 7,
+          samplesSpread: 0.5,
+        },
+        seedModel: undefined,
+        local: { epochs: 1, batchSize: 3, learningRate: 0.1 },
+        federation: { rounds: 3, expectedCohort: 60, workers: 2, shardSize: 13 },
+      });
+      const outcomes: Outcome[] = [];
+      for (const changes of [[], ['workers=0'], ['workers=3', 'shardSize=1'], ['workers=1', 'shardSize=100']]) {
+        const set = changes.flatMap((change) => ['--set', `federation.${change}`]);
+        expect(await dpfl(['run', 'perceptron.yaml', ...set], { cwd: directory })).toMatchObject({ status: 0 });
+        outcomes.push(outcomeOf(join(directory, 'runs', `perceptron-00${outcomes.length + 1}`)));
+      }
+      for (const outcome of outcomes) expect(outcome).toEqual(outcomes[0]);
+      const verified = await dpfl(['verify', 'runs/perceptron-003'], { cwd: directory });
+      expect(verified).toMatchObject({ status: 0 });
+    },
+    PATIENCE,
+  );
+
+  test(
     'a run is not resumed over other data, whose user ids mean other users',
     async () => {
       writeConfig(join(directory, 'changed.yaml'), {
