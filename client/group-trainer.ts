@@ -102,18 +102,24 @@ export class GroupTrainer {
     const visits = offsets.at(-1)!;
     const count = Math.max(2, clients.length);
     const order = new Int32Array(count * visits);
+    const seeds = new Uint32Array(2 * count);
     let first = 0;
     for (const [client, { examples, random }] of clients.entries()) {
       const own = drawBatches(examples.count, settings.batchSize, settings, random).order;
       for (let i = 0; i < visits; i++) order[client * visits + i] = first + own[i]!;
       first += examples.count;
+      if (this.session.drops) seeds.set([random.int32(), random.int32()], 2 * client);
     }
-    if (clients.length === 1) order.copyWithin(visits, 0, visits);
+    if (clients.length === 1) {
+      order.copyWithin(visits, 0, visits);
+      seeds.copyWithin(2, 0, 2);
+    }
     const { losses, seconds } = await this.session.run(parameters, {
       examples: joinExamples(clients.map(({ examples }) => examples)),
       settings,
       schedule: { order, offsets },
       clients: count,
+      dropoutSeed: this.session.drops ? seeds : undefined,
     });
     const steps = offsets.length - 1;
     return clients.map((_, client) => {

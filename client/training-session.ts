@@ -19,7 +19,7 @@ export interface RunWork {
   readonly schedule: BatchSchedule;
   /** Default: 1. */
   readonly clients?: number;
-  /** Decides the masks of dropout, where the model has any. */
+  /** Decides the masks of dropout, where the model has any: two numbers for each client. */
   readonly dropoutSeed?: Uint32Array | undefined;
 }
 
@@ -105,7 +105,10 @@ export class TrainingSession {
       feeds[trainingNames.maxGradientNorm] = scalar(Math.min(settings.maxGradientNorm ?? unclipped, unclipped));
     else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
-    if (dropoutSeed) feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, [2]);
+    if (dropoutSeed) {
+      const dims = this.grouped ? [clients, 2] : [2];
+      feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, dims);
+    }
     const started = performance.now();
     const results = await this.session.run(feeds, this.outputsOf(clients)).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);

@@ -72,7 +72,7 @@ export const trainingNames = {
  * Outputs: each layer's delta (weight before − weight after, so that no other code passes over the parameters for it), `losses` [steps],
  * and for CTC `infeasible_targets` [steps] (how many targets did not fit into their frames, and were skipped).
  * Of several clients (`grouped`) the mini-batches have the same sizes: the fields hold the examples of all, `batches/order` is
- * [clients, visits], deltas come as [clients, …] and `losses` as [steps, clients].
+ * [clients, visits] and `dropout/seed` [clients, 2], deltas come as [clients, …] and `losses` as [steps, clients].
  * @throws ModelError when the model cannot be differentiated
  */
 export function compileTraining(
@@ -99,7 +99,7 @@ export function compileTraining(
     clipped,
     ...options,
   });
-  const { losses, infeasible } = trainingNames;
+  const { losses, infeasible, order, dropoutSeed } = trainingNames;
   const perStep = [losses, ...(binding.loss.kind === 'ctc' ? [infeasible] : [])];
   const always = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
   const final = (state: string) => `final/${state}`;
@@ -120,24 +120,16 @@ export function compileTraining(
   }
   const outputs = [...layers.map(({ name }) => trainingNames.delta(name)), ...perStep];
   optimise(b, outputs);
-  const several = grouped && isWorthGrouping(model, binding, layers, options);
-  const whole = (several && new ClientGroups([trainingNames.order]).write(b, builder, outputs)) || b;
+  const several = grouped && isWorthGrouping(binding, layers, options);
+  const own = b.inputs.map(({ name }) => name).filter((name) => name === order || name === dropoutSeed);
+  const whole = (several && new ClientGroups(own).write(b, builder, outputs)) || b;
   return { onnx: exportGraph(whole.build('local_training', outputs)), layers };
 }
 
-/**
- * Small models, whose steps gather rows instead of writing weights. Targets of CTC and masks of dropout would be the clients' own in
- * ways that no rule knows.
- */
-function isWorthGrouping(
-  model: Model,
-  binding: Binding,
-  layers: readonly LayerSpec[],
-  { batchSize = 1 }: TrainingOptions,
-): boolean {
+/** Small models, whose steps gather rows instead of writing weights. CTC has operators that no rule knows. */
+function isWorthGrouping(binding: Binding, layers: readonly LayerSpec[], { batchSize = 1 }: TrainingOptions): boolean {
   const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  const simple = binding.loss.kind !== 'ctc' && activeDropouts(model).length === 0;
-  return simple && batchSize <= largestGatheredBatch && clientsPerRun(parameters) > 1;
+  return binding.loss.kind !== 'ctc' && batchSize <= largestGatheredBatch && clientsPerRun(parameters) > 1;
 }
 
 /** A layer's weight inside the loop. Under a prefix of their own: a user's layer may be called `learning_rate`. */

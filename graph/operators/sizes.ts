@@ -50,10 +50,16 @@ const shapeOverClients: ClientsRule = ({ node, write }) => {
   return false;
 };
 
+/** As many elements as each client's own value has. */
+const sizeOverClients: ClientsRule = ({ b, node, write }) => {
+  write('ReduceProd', [b.op('Shape', node.inputs, { start: int(1) })], { keepdims: int(0) });
+  return false;
+};
+
 /** Sizes, and what is made of sizes alone. */
 export const sizeOperators: readonly Operator[] = [
   { op: 'Shape', infer: shapeType, gradient: 'zero', overClients: shapeOverClients },
-  { op: 'Size', infer: sizeType, gradient: 'zero' },
+  { op: 'Size', infer: sizeType, gradient: 'zero', overClients: sizeOverClients },
   { op: 'Range', infer: rangeType, gradient: 'zero' },
   { op: 'ConstantOfShape', infer: constantOfShapeType, gradient: 'zero' },
 ];

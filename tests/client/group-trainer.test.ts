@@ -4,7 +4,9 @@ import type { ClientWork } from '../../client/group-trainer.ts';
 import { LocalTrainer } from '../../client/trainer.ts';
 import type { ExampleBatch } from '../../data/dataset.ts';
 import { bindModel } from '../../graph/binding.ts';
+import { GraphBuilder } from '../../graph/builder.ts';
 import { compileTraining } from '../../graph/compile.ts';
+import { elementCount, float32Tensor, type Model } from '../../graph/ir.ts';
 import { parametersOf } from '../../graph/parameters.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import { buildMlp } from '../../models/mlp.ts';
@@ -13,8 +15,25 @@ import { layerErrors } from '../support/pytorch-fixture.ts';
 
 const imageShape = [1, 9, 9] as const;
 const classes = 4;
-const model = buildMlp({ kind: 'mlp', imageShape, hidden: [70, 66], classes }, 1);
-const binding = bindModel(model, 'classification', 'test');
+const perceptron = buildMlp({ kind: 'mlp', imageShape, hidden: [70, 66], classes }, 1);
+const bindingOf = (model: Model) => bindModel(model, 'classification', 'test');
+
+/** A perceptron with dropout and other activations, as a user may bring it. */
+function dropping(): Model {
+  const b = new GraphBuilder();
+  const stream = namedStream('group trainer test', 'weights');
+  const weight = (name: string, dims: readonly number[]) => {
+    const data = Float32Array.from({ length: elementCount(dims) }, () => stream.uniform() - 0.5);
+    return b.constant(float32Tensor(dims, data), name);
+  };
+  const image = b.op('Flatten', [b.input('image', 'float32', ['batch', ...imageShape])]);
+  const hidden = b.op('Tanh', [b.op('Gemm', [image, weight('first', [81, 70]), weight('bias', [70])])]);
+  const training = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
+  const dropped = b.op('Dropout', [hidden, b.scalar(0.4), training]);
+  const logits = b.op('MatMul', [b.op('Sigmoid', [dropped]), weight('second', [70, classes])]);
+  b.op('Identity', [logits], {}, { outputNames: ['logits'] });
+  return { graph: b.build('dropping', ['logits']), opset: 21, weights: ['first', 'bias', 'second'] };
+}
 
 function examplesOf(client: number, count: number): ExampleBatch {
   const stream = namedStream('group trainer test', 'examples', client);
@@ -40,86 +59,97 @@ interface Trained {
   readonly loss: number;
 }
 
-const settings: readonly { readonly title: string; readonly local: Partial<LocalConfig> }[] = [
+interface Case {
+  readonly title: string;
+  readonly local: Partial<LocalConfig>;
+  readonly model?: Model;
+}
+
+const settings: readonly Case[] = [
   { title: 'gradients clipped', local: { epochs: 1, batchSize: 4, maxGradientNorm: 0.5 } },
   { title: 'not clipped, three epochs', local: { epochs: 3, batchSize: 5, maxGradientNorm: null } },
   { title: 'batches of one', local: { steps: 3, batchSize: 1, maxGradientNorm: 0.5 } },
+  { title: 'with dropout', local: { epochs: 2, batchSize: 3, maxGradientNorm: 0.5 }, model: dropping() },
 ];
 
-describe.each(settings)('clients of a small model, several in one run, $title', ({ local: given }) => {
-  const local = localConfig.parse({ learningRate: 0.3, ...given });
-  const clipped = local.maxGradientNorm !== null;
-  let single: LocalTrainer;
-  let several: LocalTrainer;
-  let parameters: Float32Array;
+describe.each(settings)(
+  'clients of a small model, several in one run, $title',
+  ({ local: given, model = perceptron }) => {
+    const local = localConfig.parse({ learningRate: 0.3, ...given });
+    const clipped = local.maxGradientNorm !== null;
+    let single: LocalTrainer;
+    let several: LocalTrainer;
+    let parameters: Float32Array;
 
-  beforeAll(async () => {
-    single = await LocalTrainer.create(compileTraining(model, binding, { clipped }));
-    several = await LocalTrainer.create(compileTraining(model, binding, { clipped, grouped: true }));
-    parameters = parametersOf(model, single.layout);
-  });
+    beforeAll(async () => {
+      const binding = bindingOf(model);
+      single = await LocalTrainer.create(compileTraining(model, binding, { clipped }));
+      several = await LocalTrainer.create(compileTraining(model, binding, { clipped, grouped: true }));
+      parameters = parametersOf(model, single.layout);
+    });
 
-  /** All of them, in whatever groups they may be trained. */
-  async function together(clients: readonly ClientWork[]): Promise<Trained[]> {
-    const { groups, layout } = several;
-    const results: Trained[] = [];
-    const split = groups!.split(
-      clients.map(({ examples }) => examples),
-      local,
-    );
-    for (const members of split) {
-      const trained = await groups!.train(
-        parameters,
-        members.map((index) => clients[index]!),
+    /** All of them, in whatever groups they may be trained. */
+    async function together(clients: readonly ClientWork[]): Promise<Trained[]> {
+      const { groups, layout } = several;
+      const results: Trained[] = [];
+      const split = groups!.split(
+        clients.map(({ examples }) => examples),
         local,
       );
-      for (const [i, { delta, loss }] of trained.entries()) {
-        const flat = layout.allocate();
-        for (const [h, { offset, size }] of layout.layers.entries()) {
-          flat.set(delta.values.subarray(delta.starts[h], delta.starts[h]! + size), offset);
+      for (const members of split) {
+        const trained = await groups!.train(
+          parameters,
+          members.map((index) => clients[index]!),
+          local,
+        );
+        for (const [i, { delta, loss }] of trained.entries()) {
+          const flat = layout.allocate();
+          for (const [h, { offset, size }] of layout.layers.entries()) {
+            flat.set(delta.values.subarray(delta.starts[h], delta.starts[h]! + size), offset);
+          }
+          expect(results[members[i]!]).toBeUndefined();
+          results[members[i]!] = { delta: flat, loss };
         }
-        expect(results[members[i]!]).toBeUndefined();
-        results[members[i]!] = { delta: flat, loss };
       }
+      return results;
     }
-    return results;
-  }
 
-  test('each comes to what it comes to by itself', async () => {
-    const counts = [10, 7, 10, 3, 10, 7];
-    const results = await together(counts.map((count, client) => workOf(client, count)));
-    for (const [client, count] of counts.entries()) {
-      const alone = await single.train(parameters, examplesOf(client, count), local, draws(client));
-      const errors = layerErrors(results[client]!.delta, alone.delta, single.layout);
-      expect(errors.filter(([, error]) => !(error < 1e-5))).toEqual([]);
-      expect(results[client]!.loss).toBeCloseTo(alone.loss, 5);
-    }
-  });
-
-  test('no bit depends on the company, in any place, or none', async () => {
-    const { size } = several.groups!;
-    expect(size).toBe(8);
-    const full = await together(Array.from({ length: size }, (_, client) => workOf(client, 10)));
-    for (const clients of [[3], [3, 6], [7, 6, 3], [5, 4, 3, 2, 1, 0, 7, 6, 12, 13, 14]]) {
-      const some = await together(clients.map((client) => workOf(client, 10)));
-      for (const [i, client] of clients.entries()) {
-        if (client < size) expect(some[i]).toEqual(full[client]);
+    test('each comes to what it comes to by itself', async () => {
+      const counts = [10, 7, 10, 3, 10, 7];
+      const results = await together(counts.map((count, client) => workOf(client, count)));
+      for (const [client, count] of counts.entries()) {
+        const alone = await single.train(parameters, examplesOf(client, count), local, draws(client));
+        const errors = layerErrors(results[client]!.delta, alone.delta, single.layout);
+        expect(errors.filter(([, error]) => !(error < 1e-5))).toEqual([]);
+        expect(results[client]!.loss).toBeCloseTo(alone.loss, 5);
       }
-    }
-  });
+    });
 
-  test('one that diverges takes nobody along', async () => {
-    const wild = workOf(1, 10);
-    wild.examples.fields.image!.data.fill(Number.POSITIVE_INFINITY);
-    const [first, broken, third] = await together([workOf(0, 10), wild, workOf(2, 10)]);
-    expect(broken!.delta.every(Number.isFinite)).toBe(false);
-    expect([first, third]).toEqual(await together([workOf(0, 10), workOf(2, 10)]));
-  });
-});
+    test('no bit depends on the company, in any place, or none', async () => {
+      const { size } = several.groups!;
+      expect(size).toBe(8);
+      const full = await together(Array.from({ length: size }, (_, client) => workOf(client, 10)));
+      for (const clients of [[3], [3, 6], [7, 6, 3], [5, 4, 3, 2, 1, 0, 7, 6, 12, 13, 14]]) {
+        const some = await together(clients.map((client) => workOf(client, 10)));
+        for (const [i, client] of clients.entries()) {
+          if (client < size) expect(some[i]).toEqual(full[client]);
+        }
+      }
+    });
+
+    test('one that diverges takes nobody along', async () => {
+      const wild = workOf(1, 10);
+      wild.examples.fields.image!.data.fill(Number.POSITIVE_INFINITY);
+      const [first, broken, third] = await together([workOf(0, 10), wild, workOf(2, 10)]);
+      expect(broken!.delta.every(Number.isFinite)).toBe(false);
+      expect([first, third]).toEqual(await together([workOf(0, 10), workOf(2, 10)]));
+    });
+  },
+);
 
 test('a client of more visits than a run takes is trained alone, in several', async () => {
-  const several = await LocalTrainer.create(compileTraining(model, binding, { grouped: true }));
-  const parameters = parametersOf(model, several.layout);
+  const several = await LocalTrainer.create(compileTraining(perceptron, bindingOf(perceptron), { grouped: true }));
+  const parameters = parametersOf(perceptron, several.layout);
   const local = localConfig.parse({ steps: 40, batchSize: 8, learningRate: 0.05 });
   const clients = [workOf(0, 20), workOf(1, 20)];
   const examples = clients.map((client) => client.examples);
@@ -137,9 +167,9 @@ test('models that gain nothing by it, or have operators without a rule, train on
   const wide = buildMlp({ kind: 'mlp', imageShape: [3, 32, 32], hidden: [512], classes }, 1);
   const cnn = buildCnn({ kind: 'cnn', imageShape: [1, 12, 12], channels: [4], hidden: 16, classes }, 1);
   for (const each of [wide, cnn]) {
-    const artifact = compileTraining(each, bindModel(each, 'classification', 'test'), { grouped: true });
+    const artifact = compileTraining(each, bindingOf(each), { grouped: true });
     expect((await LocalTrainer.create(artifact)).groups).toBeUndefined();
   }
-  const large = compileTraining(model, binding, { grouped: true, batchSize: 100 });
+  const large = compileTraining(perceptron, bindingOf(perceptron), { grouped: true, batchSize: 100 });
   expect((await LocalTrainer.create(large)).groups).toBeUndefined();
 });

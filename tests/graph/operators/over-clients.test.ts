@@ -141,6 +141,12 @@ const written: readonly Written[] = [
     write: (b) => b.op('Reshape', ['x', b.op('Shape', ['shared'])]),
   },
   {
+    title: 'of one client, not of all',
+    ops: ['Size'],
+    inputs: [{ ...x([2, 3], counting(6)), shape: ['n', 3] }],
+    write: (b) => b.op('Mul', ['x', b.op('Cast', [b.op('Size', ['x'])], { to: int(1) })]),
+  },
+  {
     title: 'one-hot in front and behind',
     ops: ['OneHot'],
     inputs: [x([3], [0, 2, 1])],
