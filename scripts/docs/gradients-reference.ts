@@ -77,6 +77,9 @@ open: models of \`batch_first=False\` mix the examples; export a module that tra
    { title: 'elementwise', op: 'Sigmoid', inputs: [real([2, 5])] },
    \`\`\`
 
+An operator may say in \`overClients\` how it is written for several clients in one run (docs/architecture.md); models whose operators all do are trained
+several clients at a time when they are small, others one by one. Its cases are then compared in this form, too, bit by bit.
+
 An operator that is a short formula of others has a \`decomposition\` in place of a gradient: it is written as that formula on import.
 `;
 }
