@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.ts';
 import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute, stringAttribute, text } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
 import { alongAxis, behindClients, type ClientsRule } from './over-clients.ts';
 import { like, normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
@@ -82,14 +83,26 @@ function gatherGradient({ b, node, x, dy }: GradientContext): string {
   return b.op('Transpose', [scattered], { perm: { kind: 'ints', value: order.map((_, i) => order.indexOf(i)) } });
 }
 
-function gatherNDGradient(context: GradientContext): string {
-  const { b, node, x, dy } = context;
-  if (intAttribute(node, 'batch_dims', 0) !== 0) {
-    throw new ModelError(
-      `node '${node.name}' (GatherND): batch_dims other than 0 has no gradient; put the batch index into the indices`,
+function gatherNDGradient({ b, node, x, dy }: GradientContext): string {
+  const indices = withBatchIndices(b, x(1), intAttribute(node, 'batch_dims', 0));
+  return b.op('ScatterND', [zerosLike(b, x(0)), indices, dy], summed);
+}
+
+/** Indices [batch…, …, depth] within each batch as indices [batch…, …, batches + depth] into the whole. */
+function withBatchIndices(b: GraphWriter, indices: string, batches: number): string {
+  if (batches === 0) return indices;
+  const rank = b.rank(indices);
+  const places = b.op('Shape', [indices], { start: int(0), end: int(rank - 1) });
+  const target = b.op('Concat', [places, b.axes([1])], { axis: int(0) });
+  const ofAxis = (axis: number) => {
+    const size = b.op('Squeeze', [b.op('Shape', [indices], { start: int(axis), end: int(axis + 1) }), b.axes([0])]);
+    const numbers = b.reshape(
+      b.op('Range', [b.index(0), size, b.index(1)]),
+      Array.from({ length: rank }, (_, i) => (i === axis ? -1 : 1)),
     );
-  }
-  return b.op('ScatterND', [zerosLike(b, x(0)), x(1), dy], summed);
+    return b.op('Expand', [numbers, target]);
+  };
+  return b.op('Concat', [...Array.from({ length: batches }, (_, axis) => ofAxis(axis)), indices], { axis: int(-1) });
 }
 
 function gatherElementsGradient({ b, node, x, dy }: GradientContext): string {

@@ -17,7 +17,6 @@ const index = (b: GraphBuilder) => b.constant(int64Tensor([2, 1], [0, 1]));
 const weight = (b: GraphBuilder) => [b.input('w', 'float32', [1, 1, 3, 3])];
 
 test.each<[string, number[], (b: GraphBuilder) => string[], Attributes, RegExp]>([
-  ['GatherND', [2, 3], (b) => [index(b)], { batch_dims: int(1) }, /'mine' \(GatherND\): batch_dims/],
   [
     'ScatterND',
     [2, 3],

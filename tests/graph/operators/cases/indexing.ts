@@ -82,6 +82,27 @@ export const indexingCases: readonly GradientCase[] = [
   },
   { title: 'rows', op: 'GatherND', inputs: [real([3, 2]), given([2, 2, 1], [2, 0, 1, 2])], linear: true },
   {
+    title: 'rows within each batch, one twice, batch unknown',
+    op: 'GatherND',
+    inputs: [real([2, 3, 2], { shape: ['n', 3, 2] }), given([2, 2, 1], [2, 2, 0, -1], ['n', 2, 1])],
+    attributes: { batch_dims: int(1) },
+    linear: true,
+  },
+  {
+    title: 'one element of each of two batch axes',
+    op: 'GatherND',
+    inputs: [real([2, 2, 3]), given([2, 2, 1], [0, 2, 1, 1])],
+    attributes: { batch_dims: int(2) },
+    linear: true,
+  },
+  {
+    title: 'elements by two indices within each batch',
+    op: 'GatherND',
+    inputs: [real([2, 3, 2]), given([2, 2, 2], [0, 1, 2, 0, 1, 1, 0, 0])],
+    attributes: { batch_dims: int(1) },
+    linear: true,
+  },
+  {
     title: 'written',
     op: 'ScatterElements',
     inputs: [real([3, 2]), given([2, 2], [0, 2, 1, 1]), real([2, 2])],
