@@ -6,6 +6,7 @@ import { positionsBackwards, positionsLast } from './kernel-order.ts';
 import type { GradientContext, Gradients, Operator } from './operator.ts';
 import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
 import { like, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
+import { withExplicitPads } from './transposed-padding.ts';
 import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
 
 function convolutionWindow(context: ShapeContext): Window {
@@ -28,7 +29,7 @@ const convType: ShapeRule = (context) => {
 const convTransposeType: ShapeRule = (context) => {
   const auto = stringAttribute(context.node, 'auto_pad', 'NOTSET');
   if (intsAttribute(context.node, 'output_shape') || !['NOTSET', 'VALID'].includes(auto)) {
-    throw context.fail('output_shape and auto_pad SAME are not supported; export it with pads and output_padding');
+    throw context.fail('output_shape and auto_pad SAME are written as pads on import');
   }
   const { dtype, shape } = context.input(0);
   const weight = context.input(1).shape;
@@ -176,6 +177,7 @@ export const convolutionOperators: readonly Operator[] = [
     op: 'ConvTranspose',
     infer: convTransposeType,
     gradient: { reads: ['x0', 'x1'], write: convTransposeGradients },
+    respell: withExplicitPads,
     multiplications: ({ inputs }, shapeOf) => knownCount([...shapeOf(inputs[0]!), ...shapeOf(inputs[1]!).slice(1)]),
   },
   // To blocks of channels and back, where convolutions take those; the shape stays that of the plain image.
