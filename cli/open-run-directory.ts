@@ -30,6 +30,9 @@ export interface RunSubject {
   readonly task: Pick<WorkerTask, 'block'>;
 }
 
+/** What a manifest.json holds, as far as it was written then. */
+type Manifest = Partial<ManifestFacts> & { readonly [key: string]: string | number | undefined };
+
 /** A run directory, and where in it to continue. */
 export interface OpenedRun {
   readonly directory: RunDirectory;
@@ -61,7 +64,10 @@ export async function openRunDirectory(request: RunDirectoryRequest, subject: Ru
       await describe(directory, config, facts);
       return { directory };
     }
-    await requireSameFacts(directory, facts);
+    const began = await requireSameFacts(directory, facts);
+    const other = otherGround(began, runManifest(facts));
+    if (other)
+      progress.note(`note: ${other}: the last bits of what follows may differ from those of an undisturbed run`);
     // Settings that may change on resuming, such as the number of rounds, are what the report goes by.
     await directory.write('config.yaml', stringify(config));
     return { directory, resumeFrom };
@@ -106,14 +112,18 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
  * Makes sure that data and model are those of the run's manifest.
  * @throws ConfigError when they are others; DataError when the manifest cannot be read
  */
-export function requireSameSubject(directory: RunDirectory, config: RunConfig, subject: RunSubject): Promise<void> {
-  return requireSameFacts(directory, manifestFacts(config, subject));
+export async function requireSameSubject(
+  directory: RunDirectory,
+  config: RunConfig,
+  subject: RunSubject,
+): Promise<void> {
+  await requireSameFacts(directory, manifestFacts(config, subject));
 }
 
 /** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */
-async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): Promise<void> {
+async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): Promise<Manifest> {
   const file = join(directory.path, 'manifest.json');
-  let manifest: Partial<ManifestFacts>;
+  let manifest: Manifest;
   try {
     manifest = JSON.parse(await readFile(file, 'utf8'));
   } catch (cause) {
@@ -129,4 +139,23 @@ async function requireSameFacts(directory: RunDirectory, facts: ManifestFacts): 
       `${directory.path}: the model is not what this run began with; restore it or start a new run`,
     );
   }
+  return manifest;
+}
+
+/** What the numbers of a run depend on beside its settings (docs/architecture.md, Determinism), by the manifest's keys. */
+const ground = {
+  dpfl: 'version of dpfl',
+  onnxruntime: 'version of onnxruntime',
+  node: 'version of Node.js',
+  platform: 'platform',
+  block: "block of channels that the processor's convolutions take",
+} as const;
+
+/** In words, what of it is another than when the run began; undefined when nothing is. */
+export function otherGround(began: Manifest, now: Manifest): string | undefined {
+  const changed = Object.entries(ground).flatMap(([key, name]) => {
+    const [before, after] = [began, now].map((manifest) => manifest[key as keyof typeof ground] ?? 'none');
+    return before === after ? [] : [`another ${name} (${after}) than when the run began (${before})`];
+  });
+  return changed.length === 0 ? undefined : changed.join(', ');
 }

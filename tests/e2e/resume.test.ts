@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -54,6 +54,7 @@ describeBuilt('dpfl --resume', () => {
 
       const resumed = await dpfl(['run', '--resume', run], { cwd: directory });
       expect(resumed.status).toBe(0);
+      expect(resumed.stderr).not.toContain('than when the run began');
       expect(outcomeOf(join(directory, run))).toEqual(expected);
       expect(timeless(join(directory, run))).toBe(report);
     },
@@ -123,7 +124,13 @@ describeBuilt('dpfl --resume', () => {
       await dpfl(['run', 'tiny.yaml', '--output', 'longer', ...longer], { cwd: directory });
       await dpfl(['run', 'tiny.yaml', '--output', 'prolonged'], { cwd: directory });
       const run = join(directory, 'prolonged', 'tiny-001');
-      expect(await dpfl(['run', '--resume', run, ...longer])).toMatchObject({ status: 0 });
+      const manifest = join(run, 'manifest.json');
+      writeFileSync(manifest, readFileSync(manifest, 'utf8').replace(/"node": "[^"]*"/, '"node": "v20.0.0"'));
+      const resumed = await dpfl(['run', '--resume', run, ...longer]);
+      expect(resumed).toMatchObject({ status: 0 });
+      expect(resumed.stderr).toContain(
+        `another version of Node.js (${process.version}) than when the run began (v20.0.0)`,
+      );
       expect(outcomeOf(run).model).toBe(outcomeOf(join(directory, 'longer', 'tiny-001')).model);
     },
     PATIENCE,
