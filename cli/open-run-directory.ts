@@ -110,14 +110,16 @@ function manifestFacts(config: RunConfig, subject: RunSubject): ManifestFacts {
 
 /**
  * Makes sure that data and model are those of the run's manifest.
+ * @returns what `otherGround` says of versions and processor
  * @throws ConfigError when they are others; DataError when the manifest cannot be read
  */
 export async function requireSameSubject(
   directory: RunDirectory,
   config: RunConfig,
   subject: RunSubject,
-): Promise<void> {
-  await requireSameFacts(directory, manifestFacts(config, subject));
+): Promise<string | undefined> {
+  const facts = manifestFacts(config, subject);
+  return otherGround(await requireSameFacts(directory, facts), runManifest(facts));
 }
 
 /** Privacy adds up over the rounds of one user's data: the same id must mean the same user before and after a break. */

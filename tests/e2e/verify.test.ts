@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { verifyRun } from '../../cli/verify.ts';
@@ -54,6 +54,19 @@ describeBuilt('dpfl verify', () => {
     },
     PATIENCE,
   );
+
+  test('a run of other versions is verified, with the remark that a replay may differ', async () => {
+    const elsewhere = edited('manifest.json', /"onnxruntime": "[^"]*"/, '"onnxruntime": "1.0.0"');
+    // It names the version, too.
+    rmSync(join(elsewhere, 'report.json'));
+    const findings = await verifyRun(elsewhere);
+    expect(wrong(findings)).toEqual([]);
+    expect(findings).toContainEqual({
+      status: 'unchecked',
+      place: 'manifest.json',
+      message: expect.stringMatching(/^another version of onnxruntime .* the last bits of a replay may differ$/),
+    });
+  });
 
   test(
     'a run by the default accountant, PLD: summary, report and records state its upper end, and it is verified from the ledger',
