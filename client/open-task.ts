@@ -1,4 +1,5 @@
 import type { FederatedDataset } from '../data/dataset.ts';
+import { FieldBuffers } from '../data/field-buffers.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { DataError, ModelError } from '../errors.ts';
@@ -48,6 +49,7 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
     local: task.local,
     layers: layout.layers.length,
     dataset,
+    buffers: new FieldBuffers(),
     trainer: await LocalTrainer.create(model, delta),
     sum,
     clipper: new Clipper(layout, task.clipping, new ExactGrid(task.gridStep)),

@@ -43,6 +43,8 @@ export interface TrainingContext {
   readonly local: LocalConfig;
   readonly dataset: FederatedDataset;
   readonly trainer: ClientTrainer;
+  /** Memory for the clients' examples; without it, every shard gets its own. */
+  readonly buffers?: FieldBuffers;
 }
 
 /** One client of a shard, trained. */
@@ -82,7 +84,7 @@ export async function* trainClients(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): AsyncGenerator<readonly ShardClient[]> {
-  const { dataset, local, trainer } = context;
+  const { dataset, local, trainer, buffers = new FieldBuffers() } = context;
   const outside = clientIds.find((id) => id >= dataset.population);
   if (outside !== undefined) {
     throw new ProtocolError(
@@ -92,7 +94,6 @@ export async function* trainClients(
   const { groups } = trainer;
   const ids = groups ? bySize(dataset, clientIds) : clientIds;
   const opened = groups?.size ?? 1;
-  const buffers = new FieldBuffers();
   let turned = Number.NEGATIVE_INFINITY;
   for (let first = 0; first < ids.length; first += opened) {
     if (performance.now() - turned > TURN_MILLISECONDS) {

@@ -38,8 +38,8 @@ function taken<Values extends { readonly length: number; subarray(start: number,
     room.used += length;
     return room.values.subarray(room.used - length, room.used);
   }
-  // Twice what was needed so far: after a few clients there is room for as many as are kept at once.
-  const values = allocate(room ? Math.max(2 * room.values.length, length) : length);
+  // Twice as much where something is kept already: after a few clients there is room for as many as are kept at once.
+  const values = allocate(room && room.used > 0 ? Math.max(2 * room.values.length, length) : length);
   rooms.set(field, { values, used: length });
   return values.subarray(0, length);
 }

@@ -22,6 +22,13 @@ describe('memory for the fields of clients', () => {
     expect([a.byteOffset, a.length, b.byteOffset, b.length]).toEqual([0, 4, 16, 6]);
   });
 
+  test('grows to what one longer client needs, and no further', () => {
+    const buffers = new FieldBuffers();
+    buffers.float32('x', 100);
+    buffers.clear();
+    expect(buffers.float32('x', 101).buffer.byteLength).toBe(404);
+  });
+
   test('has room of its own for every field and type', () => {
     const buffers = new FieldBuffers();
     const all = [buffers.float32('x', 2), buffers.float32('y', 2), buffers.int32('x', 2)].map(({ buffer }) => buffer);
