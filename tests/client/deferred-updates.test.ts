@@ -12,23 +12,13 @@ import { parametersOf } from '../../graph/parameters.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import { buildMlp } from '../../models/mlp.ts';
 import { namedStream } from '../../random/stream.ts';
+import { imageExamples } from '../support/image-examples.ts';
 import { layerErrors } from '../support/pytorch-fixture.ts';
 
 const imageShape = [1, 12, 12] as const;
 const classes = 5;
 
-function examplesOf(count: number): ExampleBatch {
-  const stream = namedStream('deferred updates test', 'examples');
-  const image = Float32Array.from({ length: count * 144 }, () => 2 * stream.uniform() - 1);
-  const label = Int32Array.from({ length: count }, () => stream.integer(classes));
-  return {
-    count,
-    fields: {
-      image: { type: 'float32', dims: [count, ...imageShape], data: image },
-      label: { type: 'int32', dims: [count], data: label },
-    },
-  };
-}
+const examplesOf = (count: number) => imageExamples('deferred updates', count, imageShape, classes);
 
 /** Matrix products instead of Gemm, weights stored one column per unit, and the data read by two layers. */
 function matMulModel(): Model {

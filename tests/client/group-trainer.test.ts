@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { type LocalConfig, localConfig } from '../../client/config.ts';
 import type { ClientWork } from '../../client/group-trainer.ts';
 import { LocalTrainer } from '../../client/trainer.ts';
-import type { ExampleBatch } from '../../data/dataset.ts';
 import { bindModel } from '../../graph/binding.ts';
 import { GraphBuilder } from '../../graph/builder.ts';
 import { compileTraining } from '../../graph/compile.ts';
@@ -11,6 +10,7 @@ import { parametersOf } from '../../graph/parameters.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import { buildMlp } from '../../models/mlp.ts';
 import { namedStream } from '../../random/stream.ts';
+import { imageExamples } from '../support/image-examples.ts';
 import { layerErrors } from '../support/pytorch-fixture.ts';
 
 const imageShape = [1, 9, 9] as const;
@@ -35,19 +35,7 @@ function dropping(): Model {
   return { graph: b.build('dropping', ['logits']), opset: 21, weights: ['first', 'bias', 'second'] };
 }
 
-function examplesOf(client: number, count: number): ExampleBatch {
-  const stream = namedStream('group trainer test', 'examples', client);
-  const image = Float32Array.from({ length: count * 81 }, () => 2 * stream.uniform() - 1);
-  const label = Int32Array.from({ length: count }, () => stream.integer(classes));
-  return {
-    count,
-    fields: {
-      image: { type: 'float32', dims: [count, ...imageShape], data: image },
-      label: { type: 'int32', dims: [count], data: label },
-    },
-  };
-}
-
+const examplesOf = (client: number, count: number) => imageExamples(`client ${client}`, count, imageShape, classes);
 const draws = (client: number) => namedStream('group trainer test', 'batches', client);
 const workOf = (client: number, count: number): ClientWork => ({
   examples: examplesOf(client, count),
