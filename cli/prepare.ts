@@ -68,7 +68,6 @@ export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
   const { training, forward } = namingModel(source, () => ({
     training: cache.artifact('training', model, binding, compileTraining, {
       ...stepOptions(config),
-      grouped: true,
       block,
     }),
     forward: cache.artifact('forward', model, binding, compileForward),
@@ -123,7 +122,7 @@ export function blockOf({ federation }: RunConfig): Promise<ChannelBlock | undef
   return federation.kernels === 'native' ? processorBlock() : Promise.resolve(undefined);
 }
 
-/** How the training step is compiled: what the run's trainings, its seed model's among them, have in common: where none clips gradients, a step is shorter. */
+/** How the training step is compiled, by what the run's trainings, its seed model's among them, have in common. Where none clips gradients, it is shorter. */
 export function stepOptions({ local, seedModel }: RunConfig): TrainingOptions {
   const trainings = seedModel === undefined ? [local] : [local, seedModel];
   return {

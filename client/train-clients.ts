@@ -157,12 +157,12 @@ async function train(
     if (clients.length === 1) throw untrainable(clients[0]!.id, round, error);
     // Which of them it was shows when each is trained alone.
     for (const client of clients) await train(context, round, parameters, [client]);
-    throw error;
+    throw untrainable(clients.map(({ id }) => id).join(', '), round, error);
   }
 }
 
 /** An error names its client: it would come again on every worker, and ends the run. */
-function untrainable(id: number, round: number, error: unknown): Error {
+function untrainable(id: number | string, round: number, error: unknown): Error {
   const message = `client ${id} in round ${round} cannot be trained: ${error instanceof Error ? error.message : String(error)}`;
   return error instanceof DataError
     ? new DataError(message, { cause: error })

@@ -50,7 +50,7 @@ export class ClientVisits {
     if (known !== undefined) return known;
     const node = this.view.producer(value)!;
     const given = node.inputs.map((input) =>
-      this.isGather(node) || this.isConstant(input) ? input : this.over(input),
+      input === '' || this.isGather(node) || this.isConstant(input) ? input : this.over(input),
     );
     const write = () => {
       if (this.isGather(node)) return this.outer.op('Gather', [given[0]!, this.data.order], { axis: int(0) });

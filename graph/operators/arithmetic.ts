@@ -11,6 +11,7 @@ import {
   type Operator,
   unary,
 } from './operator.ts';
+import { elementByElement, onlyFirstDiffers } from './over-clients.ts';
 import { like } from './shape-rule.ts';
 
 /** The rule of a broadcasting operator, from the gradients of its already broadcast operands. */
@@ -119,6 +120,8 @@ export const arithmeticOperators: readonly Operator[] = elementwise(
         ['min', 1],
         ['max', 2],
       ],
+      // The bounds are scalars.
+      overClients: (context) => (onlyFirstDiffers(context) ? elementByElement(context) : undefined),
     },
     { op: 'Sign', infer: like(0), gradient: 'zero' },
     { op: 'Floor', infer: eachKnownNumber(Math.floor), gradient: 'zero' },

@@ -67,10 +67,9 @@ function gatherGradient({ b, node, x, dy }: GradientContext): string {
   const rank = b.rank(x(0));
   const axis = raw < 0 ? raw + rank : raw;
   const zeros = zerosLike(b, x(0));
-  if (axis === 0) {
-    const indices = b.op('Unsqueeze', [x(1), b.axes([-1])]);
-    return b.op('ScatterND', [zeros, indices, dy], summed);
-  }
+  const chosen = b.type(x(1)).dtype === 'int64' ? x(1) : b.op('Cast', [x(1)], { to: int(7) });
+  const indices = b.op('Unsqueeze', [chosen, b.axes([-1])]);
+  if (axis === 0) return b.op('ScatterND', [zeros, indices, dy], summed);
   const indexRank = b.rank(x(1));
   const outRank = rank - 1 + indexRank;
   const indexAxes = Array.from({ length: indexRank }, (_, i) => axis + i);
@@ -78,7 +77,6 @@ function gatherGradient({ b, node, x, dy }: GradientContext): string {
   const front = b.op('Transpose', [dy], { perm: { kind: 'ints', value: [...indexAxes, ...others] } });
   const order = [axis, ...Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis)];
   const base = b.op('Transpose', [zeros], { perm: { kind: 'ints', value: order } });
-  const indices = b.op('Unsqueeze', [x(1), b.axes([-1])]);
   const scattered = b.op('ScatterND', [base, indices, front], summed);
   return b.op('Transpose', [scattered], { perm: { kind: 'ints', value: order.map((_, i) => order.indexOf(i)) } });
 }

@@ -5,7 +5,7 @@ import type { GraphWriter } from '../writer.ts';
 import { broadcastShapes, unbroadcast } from './broadcast.ts';
 import { einsumEquation, subscriptSizes } from './equation.ts';
 import type { GradientContext, Gradients, Multiplications, Operator } from './operator.ts';
-import { type ClientsRule, raised } from './over-clients.ts';
+import { type ClientsContext, type ClientsRule, raised } from './over-clients.ts';
 import { type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 function contract(context: ShapeContext, a: Dim | undefined, b: Dim | undefined): void {
@@ -159,26 +159,42 @@ const einsumMultiplications: Multiplications = (node, shapeOf) => {
 };
 
 /** A product per client; a matrix that all share is multiplied by the rows of all at once. */
-const matMulOverClients: ClientsRule = ({ b, node, differs, rank, write }) => {
-  const ranks = [rank(0), rank(1)];
-  if (Math.min(...ranks) < 2) return undefined;
-  const inputs = node.inputs.map((input, i) => (differs(i) ? raised(b, input, ranks[i]!, Math.max(...ranks)) : input));
-  write(node.op, inputs, node.attributes, node.domain);
+const matMulOverClients: ClientsRule = (context) => {
+  const { node, rank, write } = context;
+  if (Math.min(rank(0), rank(1)) < 2) return undefined;
+  write(node.op, factorsOverClients(context), node.attributes, node.domain);
   return true;
 };
 
+/**
+ * The two factors of a product. One of a single column is not shared: the runtime multiplies the rows of all by it in a way in which bits
+ * depend on how many there are.
+ */
+function factorsOverClients({ b, node, differs, rank, spread }: ClientsContext): string[] {
+  const [left, right] = node.inputs as [string, string];
+  const widest = Math.max(rank(0), rank(1));
+  const columns = b.shape(right).at(intAttribute(node, 'transB', 0) === 1 ? -2 : -1);
+  const shared = !differs(1) && typeof columns === 'number' && columns > 1;
+  return [
+    differs(0) ? raised(b, left, rank(0), widest) : left,
+    shared ? right : raised(b, differs(1) ? right : spread(right), rank(1), widest),
+  ];
+}
+
 /** A Gemm knows two axes alone: it becomes a product of more, and a sum. */
-const gemmOverClients: ClientsRule = ({ b, node, differs, rank, write }) => {
-  const [left, right, summand] = node.inputs as [string, string, string?];
+const gemmOverClients: ClientsRule = (context) => {
+  const { b, node, differs, rank, write } = context;
+  const summand = node.inputs[2];
   if (floatAttribute(node, 'beta', 1) !== 1) return undefined;
   const transposed = transposes(intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1);
   const attributes = { ...transposed, alpha: float(floatAttribute(node, 'alpha', 1)) };
   const domain = 'com.microsoft';
+  const factors = factorsOverClients(context);
   if (!summand) {
-    write('FusedMatMul', [left, right], attributes, domain);
+    write('FusedMatMul', factors, attributes, domain);
     return true;
   }
-  const product = b.op('FusedMatMul', [left, right], attributes, { domain });
+  const product = b.op('FusedMatMul', factors, attributes, { domain });
   write('Add', [product, differs(2) ? raised(b, summand, rank(2), 2) : summand]);
   return true;
 };

@@ -116,7 +116,6 @@ function depthToSpaceGradient(context: GradientContext): string {
   return b.op('Reshape', [depth, b.shapeOf(x(0))]);
 }
 
-/** Operators that move or repeat elements in whole blocks, or cut a triangle out. */
 const transposeOverClients: ClientsRule = ({ node, rank, write }) => {
   const order = intsAttribute(node, 'perm') ?? Array.from({ length: rank(0) }, (_, i) => rank(0) - 1 - i);
   write('Transpose', node.inputs, { perm: ints([0, ...order.map(behindClients)]) });
@@ -135,6 +134,7 @@ const expandOverClients: ClientsRule = (context) => {
   return true;
 };
 
+/** Operators that move or repeat elements in whole blocks, or cut a triangle out. */
 export const rearrangementOperators: readonly Operator[] = [
   {
     op: 'Transpose',

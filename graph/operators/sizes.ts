@@ -2,7 +2,7 @@ import { productOfDims } from '../dims.ts';
 import { type Dim, int, intAttribute } from '../ir.ts';
 import type { Operator } from './operator.ts';
 import { behindClients, type ClientsRule } from './over-clients.ts';
-import { type ShapeRule, same } from './shape-rule.ts';
+import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
 const shapeType: ShapeRule = (context) => {
   const { shape } = context.input(0);
@@ -41,12 +41,13 @@ const constantOfShapeType: ShapeRule = (context) => {
 };
 
 /** The sizes of each client's own value, which all have in common. */
-const shapeOverClients: ClientsRule = ({ node, write }) => {
-  const [start, end] = ['start', 'end'].map((name) => node.attributes[name] && intAttribute(node, name, 0));
-  write('Shape', node.inputs, {
-    start: int(behindClients(start ?? 0)),
-    ...(end === undefined ? {} : { end: int(behindClients(end)) }),
-  });
+const shapeOverClients: ClientsRule = ({ node, rank, write }) => {
+  // Bounds beyond the axes mean the first or the last of the client's own.
+  const bound = (name: string, fallback: number) => {
+    const axis = normaliseAxis(intAttribute(node, name, fallback), rank(0));
+    return int(behindClients(Math.min(Math.max(axis, 0), rank(0))));
+  };
+  write('Shape', node.inputs, { start: bound('start', 0), end: bound('end', rank(0)) });
   return false;
 };
 

@@ -70,6 +70,8 @@ const x = (dims: readonly number[], values: readonly number[]): ClientInput => (
   ...float32Tensor(dims, values),
 });
 const shared = (tensor: Tensor): ClientInput => ({ name: 'shared', own: false, ...tensor });
+/** Numbers whose sums round. */
+const uneven = (count: number) => Array.from({ length: count }, (_, i) => Math.sin(3 * i + 1));
 const counting = (count: number) => Array.from({ length: count }, (_, i) => 1 + i / 2);
 
 interface Written {
@@ -135,6 +137,15 @@ const written: readonly Written[] = [
     },
   },
   {
+    title: 'from before the first axis to behind the last',
+    ops: ['Shape'],
+    inputs: [{ ...x([2, 3], counting(6)), shape: ['n', 'm'] }],
+    write: (b) => {
+      const all = b.op('Shape', ['x'], { start: int(-9), end: int(9) });
+      return b.op('Reshape', [b.op('Reshape', ['x', b.axes([-1])]), all]);
+    },
+  },
+  {
     title: 'to a shape that is found when the graph runs',
     ops: ['Shape', 'Reshape'],
     inputs: [x([2, 3], counting(6)), { ...shared(float32Tensor([3, 2], counting(6))), shape: ['n', 2] }],
@@ -162,6 +173,24 @@ const written: readonly Written[] = [
     ops: ['Gather'],
     inputs: [x([3], [3, 0, 1]), shared(float32Tensor([4, 2], counting(8)))],
     write: (b) => b.op('Gather', ['shared', b.op('Cast', ['x'], { to: int(7) })], { axis: int(0) }),
+  },
+  {
+    title: 'a column that is shared',
+    ops: ['MatMul'],
+    inputs: [x([5, 7], uneven(35)), shared(float32Tensor([7, 1], uneven(7)))],
+    write: (b) => b.op('MatMul', ['x', 'shared']),
+  },
+  {
+    title: 'a column that is shared, under more axes',
+    ops: ['MatMul'],
+    inputs: [x([3, 5, 7], uneven(105)), shared(float32Tensor([7, 1], uneven(7)))],
+    write: (b) => b.op('MatMul', ['x', 'shared']),
+  },
+  {
+    title: 'a column that is shared, and a bias',
+    ops: ['Gemm'],
+    inputs: [x([5, 7], uneven(35)), shared(float32Tensor([7, 1], uneven(7)))],
+    write: (b) => b.op('Gemm', ['x', 'shared', b.constant(float32Tensor([1], [0.3]))]),
   },
   {
     title: 'transposed operands and a factor',
@@ -223,6 +252,7 @@ describe('what cannot be written for several clients is not', () => {
       (b) => b.op('Gather', ['shared', b.op('Cast', ['x'], { to: int(7) })], { axis: int(1) }),
     ],
     ['a product with a vector', (b) => b.op('MatMul', ['x', b.constant(float32Tensor([3], [1, 2, 3]))])],
+    ['bounds of their own', (b) => b.op('Clip', ['x', b.op('ReduceMin', ['x'], { keepdims: int(0) })])],
     ['an output that does not differ', (b) => b.op('Neg', ['shared'])],
     ['a summand with a factor', (b) => b.op('Gemm', ['x', b.op('Transpose', ['x']), b.scalar(1)], { beta: float(2) })],
   ])('%s', async (_, write) => {

@@ -80,6 +80,19 @@ export const indexingCases: readonly GradientCase[] = [
     inputs: [real([2, 3]), given([3, 2], [0, 1, 1, 2, 0, 1])],
     linear: true,
   },
+  {
+    title: 'rows by 32-bit indices, one of them twice',
+    op: 'Gather',
+    inputs: [real([4, 3]), { dtype: 'int32', dims: [3], data: Int32Array.of(2, 0, 2) }],
+    linear: true,
+  },
+  {
+    title: 'columns by 32-bit indices',
+    op: 'Gather',
+    inputs: [real([2, 4]), { dtype: 'int32', dims: [2], data: Int32Array.of(3, -1) }],
+    attributes: { axis: int(1) },
+    linear: true,
+  },
   { title: 'rows', op: 'GatherND', inputs: [real([3, 2]), given([2, 2, 1], [2, 0, 1, 2])], linear: true },
   {
     title: 'rows within each batch, one twice, batch unknown',
