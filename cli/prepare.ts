@@ -1,4 +1,4 @@
-import { visitsPerRun } from '../client/group-trainer.ts';
+import { groupingPays } from '../client/grouping.ts';
 import { processorBlock } from '../client/processor-block.ts';
 import type { WorkerTask } from '../client/task.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
@@ -67,7 +67,7 @@ export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
     training: cache.artifact('training', model, binding, compileTraining, {
-      ...stepOptions(config),
+      ...stepOptions(config, dataset),
       block,
     }),
     forward: cache.artifact('forward', model, binding, compileForward),
@@ -123,13 +123,12 @@ export function blockOf({ federation }: RunConfig): Promise<ChannelBlock | undef
 }
 
 /** How the training step is compiled, by what the run's trainings, its seed model's among them, have in common. Where none clips gradients, it is shorter. */
-export function stepOptions({ local, seedModel }: RunConfig): TrainingOptions {
+export function stepOptions({ local, seedModel }: RunConfig, dataset: FederatedDataset): TrainingOptions {
   const trainings = seedModel === undefined ? [local] : [local, seedModel];
   return {
     clipped: trainings.some(({ maxGradientNorm }) => maxGradientNorm !== null),
     batchSize: Math.max(...trainings.map(({ batchSize }) => batchSize)),
-    // Clients whose local training takes several runs are trained alone.
-    grouped: (local.steps ?? 1) * local.batchSize <= visitsPerRun,
+    grouped: groupingPays(dataset, local),
   };
 }
 

@@ -4,14 +4,9 @@ import type { ScatteredLayers } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { batchOffsets, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
+import { takesSeveralRuns } from './grouping.ts';
 import { haveSameShape, joinExamples } from './joined-examples.ts';
 import type { TrainingSession } from './training-session.ts';
-
-/**
- * Most visits of examples in one run of the training graph, if they are more than one step: the graph gathers rows of all visits
- * (graph/deferred-updates.ts), which is to stay small beside the weights.
- */
-export const visitsPerRun = 256;
 
 /** A client's data, and the stream that draws its mini-batches. */
 export interface ClientWork {
@@ -132,10 +127,6 @@ export class GroupTrainer {
       };
     });
   }
-}
-
-function takesSeveralRuns(offsets: readonly number[]): boolean {
-  return offsets.length > 2 && offsets.at(-1)! > visitsPerRun;
 }
 
 function areEqual(a: readonly number[], b: readonly number[]): boolean {

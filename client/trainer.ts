@@ -4,7 +4,8 @@ import type { ParameterLayout } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
-import { GroupTrainer, visitsPerRun } from './group-trainer.ts';
+import { GroupTrainer } from './group-trainer.ts';
+import { visitsPerRun } from './grouping.ts';
 import { TrainingSession } from './training-session.ts';
 
 export interface LocalResult {

@@ -173,7 +173,7 @@ async function runRounds(
   const model = buildModel(config.model, dataset.task, config.seed);
   const block = await processorBlock();
   const training = compileTraining(model, bindModel(model, dataset.task.kind, config.name), {
-    ...stepOptions(config),
+    ...stepOptions(config, dataset),
     block,
   });
   const layout = new ParameterLayout(training.layers);
