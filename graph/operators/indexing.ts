@@ -3,7 +3,7 @@ import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute, stringAttribute, text } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator, unary } from './operator.ts';
-import { alongAxis, behindClients, type ClientsRule } from './over-clients.ts';
+import { alongAxis, alongAxisOfAll, type ClientsRule } from './over-clients.ts';
 import { like, normaliseAxis, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 
 const gatherType: ShapeRule = (context) => {
@@ -160,12 +160,6 @@ const gatherOverClients: ClientsRule = (context) => {
   return true;
 };
 
-const gatherElementsOverClients: ClientsRule = ({ node, spread, differs, write }) => {
-  const inputs = node.inputs.map((input, i) => (differs(i) ? input : spread(input)));
-  write('GatherElements', inputs, { axis: int(behindClients(intAttribute(node, 'axis', 0))) });
-  return true;
-};
-
 /** Operators that pick elements or write to them, by indices that they are given or find themselves. */
 export const indexingOperators: readonly Operator[] = [
   {
@@ -178,7 +172,7 @@ export const indexingOperators: readonly Operator[] = [
     op: 'GatherElements',
     infer: gatherElementsType,
     gradient: gradientOfFirst(['x1'], gatherElementsGradient),
-    overClients: gatherElementsOverClients,
+    overClients: alongAxisOfAll(0),
   },
   { op: 'GatherND', infer: gatherNDType, gradient: gradientOfFirst(['x1'], gatherNDGradient) },
   { op: 'ScatterElements', infer: like(0), gradient: { reads: ['x1'], write: scatterElementsGradients } },

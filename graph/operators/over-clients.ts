@@ -51,6 +51,15 @@ export function alongAxis(fallback: number): ClientsRule {
   };
 }
 
+/** The same for operators all of whose inputs take part: what clients share is handed to each. */
+export function alongAxisOfAll(fallback: number): ClientsRule {
+  return ({ node, differs, spread, write }) => {
+    const inputs = node.inputs.map((input, i) => (differs(i) ? input : spread(input)));
+    write(node.op, inputs, { ...node.attributes, axis: int(behindClients(intAttribute(node, 'axis', fallback))) });
+    return true;
+  };
+}
+
 /** Whether the first input is the only one that differs from client to client. */
 export function onlyFirstDiffers({ node, differs }: ClientsContext): boolean {
   return node.inputs.every((_, i) => differs(i) === (i === 0));

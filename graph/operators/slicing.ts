@@ -3,7 +3,7 @@ import { zerosLike } from '../expressions.ts';
 import { type Dim, int, intAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, type Gradients, gradientOfFirst, type Operator } from './operator.ts';
-import { axesBehindClients, behindClients, type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
+import { alongAxisOfAll, axesBehindClients, type ClientsRule, onlyFirstDiffers } from './over-clients.ts';
 import { normaliseAxis, type ShapeContext, type ShapeRule } from './shape-rule.ts';
 
 const concatType: ShapeRule = (context) => {
@@ -171,15 +171,9 @@ const sliceOverClients: ClientsRule = (context) => {
   return true;
 };
 
-const concatOverClients: ClientsRule = ({ node, differs, spread, write }) => {
-  const inputs = node.inputs.map((input, i) => (differs(i) ? input : spread(input)));
-  write('Concat', inputs, { axis: int(behindClients(intAttribute(node, 'axis', 0))) });
-  return true;
-};
-
 /** Operators that cut a tensor up, or put it together. */
 export const slicingOperators: readonly Operator[] = [
-  { op: 'Concat', infer: concatType, gradient: { reads: [], write: concatGradients }, overClients: concatOverClients },
+  { op: 'Concat', infer: concatType, gradient: { reads: [], write: concatGradients }, overClients: alongAxisOfAll(0) },
   {
     op: 'Split',
     infer: splitTypes,
