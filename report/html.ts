@@ -13,6 +13,7 @@ h2 { margin-top: 2.5rem; border-bottom: 1px solid #ddd; padding-bottom: .25rem; 
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid #eee; overflow-wrap: anywhere; }
+td:first-child { overflow-wrap: normal; }
 thead:not(:has(th:not(:empty))) { display: none; }
 code { font-size: .9em; }
 em { color: #555; }
