@@ -14,7 +14,7 @@ import { clientWeight } from '../privacy/weighting.ts';
 import { processorBlock } from './processor-block.ts';
 import type { ShardContext } from './shard.ts';
 import type { WorkerTask } from './task.ts';
-import { LocalTrainer } from './trainer.ts';
+import { deltasKept, LocalTrainer } from './trainer.ts';
 
 /** One user under two ids, on two machines, could be sampled twice in a round and move the sum by twice the clipping bound. */
 function requireSameUsers(dataset: FederatedDataset, { data, dataFingerprint }: WorkerTask): void {
@@ -43,7 +43,7 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
   const dataset = openDataset(task.data, task.seed);
   requireSameUsers(dataset, task);
   await requireBlock(task.block);
-  const { delta, sum } = allocateVectors(layout.size, clientsPerRun(layout.size));
+  const { delta, sum } = allocateVectors(layout.size, Math.max(clientsPerRun(layout.size), deltasKept(layout.size)));
   return {
     seed: task.seed,
     local: task.local,

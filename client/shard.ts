@@ -41,15 +41,15 @@ export interface ShardResult {
   readonly seconds: ShardSeconds;
 }
 
-/** What the shard needs of `Clipper`: per layer, the norm before clipping and whether it was clipped. */
+/** What the shard needs of `Clipper`: for each delta and layer, the norm before clipping and whether it was clipped. */
 export interface DeltaClipper {
-  addTo(
+  addAll(
     sum: Float64Array,
-    delta: Float32Array | ScatteredLayers,
-    weight?: number,
-  ):
+    deltas: readonly { readonly delta: Float32Array | ScatteredLayers; readonly weight?: number }[],
+  ): readonly (
     | { readonly accepted: true; readonly norms: ArrayLike<number>; readonly clipped: ArrayLike<boolean | number> }
-    | { readonly accepted: false };
+    | { readonly accepted: false }
+  )[];
 }
 
 /** A task that a worker has opened: everything but the round's parameters and the client ids. */
@@ -107,12 +107,9 @@ export async function trainShard(
   let examples = 0;
   let infeasibleTargets = 0;
   const seconds = { total: 0, data: 0, training: 0, clipping: 0 };
-  const add = (client: ShardClient) => {
+  const count = (client: ShardClient, outcome: ReturnType<DeltaClipper['addAll']>[number]) => {
     seconds.data += client.data;
     seconds.training += client.training;
-    const clipping = performance.now();
-    const outcome = clipper.addTo(sum, client.delta, weight?.(client.examples) ?? 1);
-    seconds.clipping += (performance.now() - clipping) / 1000;
     if (!outcome.accepted && !silent) {
       rejectedNonFinite += 1;
       return;
@@ -128,7 +125,13 @@ export async function trainShard(
       clippedCounts[layer] += Number(outcome.clipped[layer]);
     }
   };
-  for await (const clients of trainClients(context, round, parameters, clientIds, signal)) clients.forEach(add);
+  for await (const clients of trainClients(context, round, parameters, clientIds, signal)) {
+    const clipping = performance.now();
+    const deltas = clients.map(({ delta, examples }) => ({ delta, weight: weight?.(examples) ?? 1 }));
+    const outcomes = clipper.addAll(sum, deltas);
+    seconds.clipping += (performance.now() - clipping) / 1000;
+    for (const [i, client] of clients.entries()) count(client, outcomes[i]);
+  }
   seconds.total = (performance.now() - started) / 1000;
   return {
     sum,

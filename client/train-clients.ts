@@ -7,7 +7,7 @@ import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
 import type { ClientWork } from './group-trainer.ts';
 
-/** A client's delta, in memory that the next client uses again, and the seconds in the session, if known. */
+/** A client's delta, in memory that later clients use again, and the seconds in the session, if known. */
 interface TrainedClient<Delta> {
   readonly delta: Delta;
   readonly loss: number;
@@ -17,12 +17,16 @@ interface TrainedClient<Delta> {
 
 /** What the shard needs of `LocalTrainer`. */
 export interface ClientTrainer {
+  /** @param place of those for `keeps` deltas, the one that this client's overwrites; default 0 */
   train(
     parameters: Float32Array,
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
+    place?: number,
   ): Promise<TrainedClient<Float32Array>>;
+  /** How many deltas of clients that are trained one by one hold at once; default 1. */
+  readonly keeps?: number;
   /** Trains up to `size` clients together, those that `split` puts together. */
   readonly groups?:
     | {
@@ -73,7 +77,7 @@ const TURN_MILLISECONDS = 10;
 /**
  * Trains clients one after another, or several together where the trainer does. Every few milliseconds, between clients, the event loop gets
  * a turn, for the connection's sake.
- * @returns those of one run after those of another, in any order
+ * @returns the clients in any order, a few at a time: those of one run, or as many as the trainer keeps
  * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
  *   be trained; the signal's reason when it is aborted
  */
@@ -92,6 +96,8 @@ export async function* trainClients(
     );
   }
   const { groups } = trainer;
+  const keeps = groups ? 1 : (trainer.keeps ?? 1);
+  let trained: ShardClient[] = [];
   const ids = groups ? bySize(dataset, clientIds) : clientIds;
   const opened = groups?.size ?? 1;
   let turned = Number.NEGATIVE_INFINITY;
@@ -105,14 +111,14 @@ export async function* trainClients(
     const clients = ids.slice(first, first + opened).map((id) => open(dataset, round, id, buffers));
     const examples = clients.map((client) => client.examples);
     for (const members of groups?.split(examples, local) ?? [[0]]) {
-      yield await train(
-        context,
-        round,
-        parameters,
-        members.map((index) => clients[index]!),
-      );
+      const company = members.map((index) => clients[index]!);
+      trained.push(...(await train(context, round, parameters, company, trained.length)));
+      if (trained.length < keeps) continue;
+      yield trained;
+      trained = [];
     }
   }
+  if (trained.length > 0) yield trained;
 }
 
 /** Clients with as many examples stand next to each other: those are trained together. */
@@ -138,6 +144,7 @@ async function train(
   round: number,
   parameters: Float32Array,
   clients: readonly OpenedClient[],
+  place = 0,
 ): Promise<ShardClient[]> {
   const { seed, local, trainer } = context;
   const work = clients.map(({ id, examples }) => ({
@@ -148,7 +155,7 @@ async function train(
     const [{ examples, random }] = work as [ClientWork, ...ClientWork[]];
     const trained = trainer.groups
       ? await trainer.groups.train(parameters, work, local)
-      : [await trainer.train(parameters, examples, local, random)];
+      : [await trainer.train(parameters, examples, local, random, place)];
     return trained.map(({ delta, loss, infeasibleTargets = 0, seconds: training = 0 }, i) => {
       const { id, data, examples } = clients[i]!;
       return { id, delta, loss, examples: examples.count, infeasibleTargets, data, training };

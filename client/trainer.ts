@@ -9,7 +9,7 @@ import { visitsPerRun } from './grouping.ts';
 import { TrainingSession } from './training-session.ts';
 
 export interface LocalResult {
-  /** Δ = θ(t−1) − θ_k, in the layout of the model. The buffer is reused by the next call. */
+  /** Δ = θ(t−1) − θ_k, in the layout of the model. A later call with the same place overwrites it. */
   readonly delta: Float32Array;
   /** Mean loss over the local steps. */
   readonly loss: number;
@@ -20,11 +20,23 @@ export interface LocalResult {
   readonly seconds: number;
 }
 
+/** Deltas that the clipping kernel adds in one pass. */
+const together = 4;
+/** Bytes that they may take; a larger model's are added one by one. */
+const mostBytes = 2 ** 26;
+
+/** How many deltas of clients that are trained one by one a worker keeps, to add them together. */
+export function deltasKept(parameters: number): number {
+  return 4 * together * parameters <= mostBytes ? together : 1;
+}
+
 /** Trains simulated clients in one onnxruntime session, in which one run is a client's whole local training, or that of several clients. */
 export class LocalTrainer {
   readonly layout: ParameterLayout;
   /** Trains clients of small models several at a time; undefined where the training graph takes one. */
   readonly groups: GroupTrainer | undefined;
+  /** How many deltas have a place of their own when clients are trained one by one. */
+  readonly keeps: number;
   private readonly session: TrainingSession;
   /** Parameters between the runs of a client whose visits do not fit into one. */
   private moved: Float32Array | undefined;
@@ -32,11 +44,12 @@ export class LocalTrainer {
   private constructor(session: TrainingSession) {
     this.session = session;
     this.layout = session.layout;
+    this.keeps = session.places;
     if (session.grouped) this.groups = new GroupTrainer(session, (...given) => this.train(...given));
   }
 
   /**
-   * @param delta where clients' deltas are written, with room for those of all clients in a run; default: a new vector
+   * @param delta where clients' deltas are written, with room for those of all clients in a run; default: a new vector for one run
    * @throws ModelError when the runtime cannot load the training graph
    */
   static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<LocalTrainer> {
@@ -46,6 +59,7 @@ export class LocalTrainer {
   /**
    * Local training of one client from the given parameters, which are not changed.
    * @param random draws the mini-batches, then the seed of dropout masks
+   * @param place where in the memory for deltas this one goes, below `keeps`
    * @throws ModelError when the model cannot run on the examples
    */
   async train(
@@ -53,16 +67,19 @@ export class LocalTrainer {
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
+    place = 0,
   ): Promise<LocalResult> {
     const { session } = this;
-    const delta = session.delta.subarray(0, this.layout.size);
+    const { size } = this.layout;
+    const delta = session.delta.subarray(place * size, (place + 1) * size);
     const runs = cutSchedule(drawBatches(examples.count, settings.batchSize, settings, random), visitsPerRun);
     const total = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
     for (const [i, schedule] of runs.entries()) {
       // After the mini-batches, so that these are the same with dropout and without.
       const dropoutSeed = session.drops ? Uint32Array.of(random.int32(), random.int32()) : undefined;
       const from = i === 0 ? parameters : this.moved!;
-      const { losses, infeasible, seconds } = await session.run(from, { examples, settings, schedule, dropoutSeed });
+      const work = { examples, settings, schedule, place, dropoutSeed };
+      const { losses, infeasible, seconds } = await session.run(from, work);
       for (const loss of losses) total.loss += loss;
       for (const count of infeasible) total.infeasibleTargets += count;
       total.steps += losses.length;

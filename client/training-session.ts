@@ -19,6 +19,8 @@ export interface RunWork {
   readonly schedule: BatchSchedule;
   /** Default: 1. */
   readonly clients?: number;
+  /** Where the delta of a run of one client goes in `delta`, in deltas from its start; default 0. */
+  readonly place?: number;
   /** Decides the masks of dropout, where the model has any: two numbers for each client. */
   readonly dropoutSeed?: Uint32Array | undefined;
 }
@@ -46,8 +48,8 @@ export class TrainingSession {
   readonly drops: boolean;
   private readonly session: ort.InferenceSession;
   private readonly clips: boolean;
-  /** By number of clients. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
-  private readonly outputs = new Map<number, Outputs>();
+  /** By number of clients and place. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
+  private readonly outputs = new Map<string, Outputs>();
   /** Tensors on the parameters of the last run: the clients of a round share them. */
   private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
@@ -88,7 +90,7 @@ export class TrainingSession {
    */
   async run(
     parameters: Float32Array,
-    { examples, settings, schedule, clients = 1, dropoutSeed }: RunWork,
+    { examples, settings, schedule, clients = 1, place = 0, dropoutSeed }: RunWork,
   ): Promise<RunFigures> {
     const { order, offsets } = schedule;
     const feeds: Record<string, ort.Tensor> = {
@@ -110,7 +112,7 @@ export class TrainingSession {
       feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, dims);
     }
     const started = performance.now();
-    const results = await this.session.run(feeds, this.outputsOf(clients)).catch((cause: unknown) => {
+    const results = await this.session.run(feeds, this.outputsOf(clients, place)).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
     });
@@ -125,26 +127,33 @@ export class TrainingSession {
     return { losses, infeasible, seconds };
   }
 
+  /** How many deltas there is room for. */
+  get places(): number {
+    return Math.floor(this.delta.length / this.layout.size);
+  }
+
   /** Where each layer of one client's delta begins in `delta` after a run of `clients`. */
   startsOf(client: number, clients: number): readonly number[] {
     return this.layout.layers.map(({ offset, size }) => clients * offset + client * size);
   }
 
-  private outputsOf(clients: number): Outputs {
-    const known = this.outputs.get(clients);
+  private outputsOf(clients: number, place: number): Outputs {
+    const key = `${clients} ${place}`;
+    const known = this.outputs.get(key);
     if (known) return known;
+    const start = place * this.layout.size;
     const deltas = this.layout.layers.map(({ name, shape, offset, size }): [string, ort.Tensor] => [
       trainingNames.delta(name),
       new ort.Tensor(
         'float32',
-        this.delta.subarray(clients * offset, clients * (offset + size)),
+        this.delta.subarray(start + clients * offset, start + clients * (offset + size)),
         this.grouped ? [clients, ...shape] : shape,
       ),
     ]);
     const counted = this.session.outputNames.filter((name) => name === trainingNames.infeasible);
     const figures = [trainingNames.losses, ...counted].map((name): [string, null] => [name, null]);
     const outputs = Object.fromEntries<ort.Tensor | null>([...deltas, ...figures]);
-    this.outputs.set(clients, outputs);
+    this.outputs.set(key, outputs);
     return outputs;
   }
 

@@ -10,8 +10,8 @@ export interface ShardVectors {
 const byMemory = new WeakMap<ArrayBufferLike, Kernels>();
 
 /**
- * Zero vectors, a sum of `size` elements and `clients` deltas behind each other, in a WebAssembly memory of their own, on which `sumOfSquares` and `addTruncated` take half the time
- * and give the same bits. Beyond `mostBytes` (4 GiB), and where WebAssembly has no SIMD, they are ordinary vectors.
+ * Zero vectors, a sum of `size` elements and `clients` deltas behind each other, in a WebAssembly memory of their own, on which `quickSumOfSquares`
+ * and `addTruncated` take half the time and give the same bits. Beyond `mostBytes` (4 GiB), and where WebAssembly has no SIMD, they are ordinary vectors.
  */
 export function allocateVectors(size: number, clients = 1, mostBytes?: number): ShardVectors {
   const memory = kernelMemory((8 + 4 * clients) * size, mostBytes);

@@ -7,8 +7,6 @@ import { kernelsOf } from './vector-memory.ts';
  * when every element is. Relative error at most (end − start)·2⁻⁵³. Four accumulators hide the latency of the addition.
  */
 export function sumOfSquares(values: Float32Array, start = 0, end = values.length): number {
-  const kernels = kernelsOf(values);
-  if (kernels) return kernels.sumOfSquares(values.byteOffset + 4 * start, values.byteOffset + 4 * end);
   let first = 0;
   let second = 0;
   let third = 0;
@@ -24,33 +22,88 @@ export function sumOfSquares(values: Float32Array, start = 0, end = values.lengt
   return first + second + (third + fourth);
 }
 
+/** Largest relative error of `quickSumOfSquares`, but for the (end − start)·2⁻⁵³ of the sum in float64. */
+export const quickSquaresError = 2 ** -22;
+
+/** Below it for each element, float32 may have lost digits of small squares. */
+const smallestMean = 2 ** -120;
+
 /**
- * Adds trunc(delta[i] · factor) for i in [start, end) to as many elements of the sum from `at` on: a scaled delta, truncated to the integers of a
- * grid. Four coordinates at a time, which V8 runs in two thirds of the time.
+ * Sum of squares of `values[start … end)`, finite exactly when every element is, in two thirds of the time of `sumOfSquares`: squares are rounded to float32, and two additions of
+ * them, before they go on in float64. Each of the three roundings is off by 2⁻²⁴ at most, and squares too small for float32 by 2⁻¹⁵⁰ each:
+ * together less than `quickSquaresError`. Where float32 could have overflowed or come to less than that, all is done in float64.
  */
-export function addTruncated(
-  sum: Float64Array,
-  at: number,
-  delta: Float32Array,
-  start: number,
-  end: number,
-  factor: number,
-): void {
-  const kernels = kernelsOf(sum, delta);
-  if (kernels) {
-    const from = delta.byteOffset;
-    kernels.addTruncated(sum.byteOffset + 8 * at, from + 4 * start, from + 4 * end, factor);
+export function quickSumOfSquares(values: Float32Array, start = 0, end = values.length): number {
+  const kernels = kernelsOf(values);
+  const from = values.byteOffset;
+  const quick = kernels
+    ? kernels.blockedSumOfSquares(from + 4 * start, from + 4 * end)
+    : blockedSumOfSquares(values, start, end);
+  const holds = quick < Number.POSITIVE_INFINITY && quick >= (end - start) * smallestMean;
+  return holds ? quick : sumOfSquares(values, start, end);
+}
+
+function blockedSumOfSquares(values: Float32Array, start: number, end: number): number {
+  const sums = new Float64Array(4);
+  let i = start;
+  for (const last = end - 15; i < last; i += 16) {
+    for (let k = i; k < i + 4; k++) {
+      const even = Math.fround(square(values[k]) + square(values[k + 8]));
+      const odd = Math.fround(square(values[k + 4]) + square(values[k + 12]));
+      sums[k - i] += Math.fround(even + odd);
+    }
+  }
+  for (; i < end; i++) sums[0] += values[i] * values[i];
+  return sums[0] + sums[1] + (sums[2] + sums[3]);
+}
+
+/** In float32. */
+function square(value: number): number {
+  return Math.fround(value * value);
+}
+
+/** A part of a vector, as long as the others that are added with it, and what it is scaled by. */
+export interface ScaledPart {
+  readonly values: Float32Array;
+  readonly start: number;
+  readonly factor: number;
+}
+
+/**
+ * Adds trunc(values[start + i] · factor) for i in [0, length) of each part to element `at` + i of the sum: scaled deltas, truncated to the integers of a
+ * grid. Four parts at a time where the kernels reach them: the sum, twice as wide as a part, is then read and written once for all.
+ */
+export function addTruncated(sum: Float64Array, at: number, length: number, parts: readonly ScaledPart[]): void {
+  const kernels = kernelsOf(sum, ...parts.map(({ values }) => values));
+  if (!kernels) {
+    for (const part of parts) addOneTruncated(sum, at, length, part);
     return;
   }
+  const into = sum.byteOffset + 8 * at;
+  const address = ({ values, start }: ScaledPart) => values.byteOffset + 4 * start;
+  let next = 0;
+  for (; next + 4 <= parts.length; next += 4) {
+    const [a, b, c, d] = parts.slice(next, next + 4) as [ScaledPart, ScaledPart, ScaledPart, ScaledPart];
+    const [first, ...others] = [address(a), address(b), address(c), address(d)] as const;
+    kernels.addFourTruncated(into, first, first + 4 * length, ...others, a.factor, b.factor, c.factor, d.factor);
+  }
+  for (const part of parts.slice(next)) {
+    kernels.addTruncated(into, address(part), address(part) + 4 * length, part.factor);
+  }
+}
+
+/** Four coordinates at a time, which V8 runs in two thirds of the time. */
+function addOneTruncated(sum: Float64Array, at: number, length: number, { values, start, factor }: ScaledPart): void {
   let i = start;
   let into = at;
+  const end = start + length;
   for (const last = end - 3; i < last; i += 4, into += 4) {
-    sum[into] += Math.trunc(delta[i] * factor);
-    sum[into + 1] += Math.trunc(delta[i + 1] * factor);
-    sum[into + 2] += Math.trunc(delta[i + 2] * factor);
-    sum[into + 3] += Math.trunc(delta[i + 3] * factor);
+    sum[into] += Math.trunc(values[i] * factor);
+    sum[into + 1] += Math.trunc(values[i + 1] * factor);
+    sum[into + 2] += Math.trunc(values[i + 2] * factor);
+    sum[into + 3] += Math.trunc(values[i + 3] * factor);
   }
-  for (; i < end; i++, into++) sum[into] += Math.trunc(delta[i] * factor);
+  for (; i < end; i++, into++) sum[into] += Math.trunc(values[i] * factor);
 }
 
 /** L1 norm of `values[start … end)`, in float64. Relative error at most (end − start)·2⁻⁵³. */

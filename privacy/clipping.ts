@@ -1,7 +1,7 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout, ScatteredLayers } from '../params/layout.ts';
-import { addTruncated, sumOfMagnitudes, sumOfSquares } from '../params/vector.ts';
+import { addTruncated, quickSquaresError, quickSumOfSquares, sumOfMagnitudes } from '../params/vector.ts';
 
 /**
  * How a client delta is brought to a total norm of at most C; the L1 norm with `l1`, else the L2 norm. `none` scales nothing and is allowed
@@ -29,6 +29,18 @@ export type ClipOutcome =
   | { readonly accepted: false };
 
 const REJECTED: ClipOutcome = Object.freeze({ accepted: false });
+
+/** A client's delta, and the weight in [0, 1] that it has in the sum after clipping; default 1. */
+export interface WeightedDelta {
+  readonly delta: Float32Array | ScatteredLayers;
+  readonly weight?: number;
+}
+
+/** A delta that was accepted, and what each of its layers is scaled by to grid steps. */
+interface Scaled {
+  readonly layers: ScatteredLayers;
+  readonly factors: Float64Array;
+}
 
 /**
  * Per-layer bounds C_h = C·sqrt(α_h·d_h / Σ_i α_i·d_i), whose squares sum to C² (arXiv:2310.00098 App. H.5).
@@ -72,8 +84,8 @@ export function layerBounds(spec: ClippingSpec, layout: ParameterLayout): Float6
  * Clips client deltas and adds them, as integers of the grid, to a shard's sum.
  *
  * The norm of what is added is at most C *exactly*, not up to rounding: a delta is scaled to C·(1 − slack), where the slack exceeds
- * the rounding errors of the float64 norm (half a unit per element), of the bounds and of the scaling; then every coordinate is
- * truncated toward zero, which can only shrink it. The slack is 1.1e-10 of C for a million parameters.
+ * the rounding errors of the norm (`quickSumOfSquares`), of the bounds and of the scaling; then every coordinate is
+ * truncated toward zero, which can only shrink it. The slack is 1.2e-7 of C for L2 norms.
  */
 export class Clipper {
   readonly spec: ClippingSpec;
@@ -93,7 +105,8 @@ export class Clipper {
     }
     this.spec = spec;
     this.bounds = layerBounds(spec, layout);
-    const slack = (layout.size + 32) * 2 ** -53;
+    // Half of the squares' relative error is that of an L2 norm.
+    const slack = (spec.mode === 'l1' ? 0 : quickSquaresError / 2) + (layout.size + 32) * 2 ** -53;
     this.#limits = this.bounds.map((bound) => bound * (1 - slack));
     this.#layout = layout;
     this.#perUnit = grid.perUnit;
@@ -101,52 +114,71 @@ export class Clipper {
   }
 
   /**
-   * Adds the clipped `delta` to `sum`, which holds grid integers. `delta` is left as it is.
-   * A delta with a NaN or infinite element is rejected (as is, with mode `none`, one beyond the bound) and `sum` is untouched.
-   * @throws PrivacyError when a length is not that of the layout
+   * Adds the clipped deltas to `sum`, which holds grid integers. They are left as they are.
+   * A delta with a NaN or infinite element is rejected (as is, with mode `none`, one beyond the bound) and adds nothing.
+   * @returns the outcome of each
+   * @throws PrivacyError when a length is not that of the layout, or a weight not in [0, 1]; `sum` is untouched then
    */
-  addTo(sum: Float64Array, delta: Float32Array | ScatteredLayers, weight = 1): ClipOutcome {
+  addAll(sum: Float64Array, deltas: readonly WeightedDelta[]): ClipOutcome[] {
     const { layers, size } = this.#layout;
-    const scattered = this.#layersOf(delta);
-    const { values, starts } = scattered;
-    if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
-    const perUnit = weight * this.#perUnit;
     if (sum.length !== size) {
       throw new PrivacyError(`clipping: the layout has ${size} parameters, but the sum has ${sum.length}`);
     }
+    const measured = deltas.map(({ delta, weight = 1 }) => this.#measure(this.#layersOf(delta), weight));
+    const accepted = measured.flatMap(({ scaled }) => scaled ?? []);
+    for (const [h, { offset, size }] of layers.entries()) {
+      addTruncated(
+        sum,
+        offset,
+        size,
+        accepted.map(({ layers: { values, starts }, factors }) => ({ values, start: starts[h], factor: factors[h] })),
+      );
+    }
+    return measured.map(({ outcome }) => outcome);
+  }
+
+  /** `addAll` of one delta. */
+  addTo(sum: Float64Array, delta: Float32Array | ScatteredLayers, weight = 1): ClipOutcome {
+    return this.addAll(sum, [{ delta, weight }])[0]!;
+  }
+
+  /** What clipping a delta comes to. */
+  #measure(delta: ScatteredLayers, weight: number): { outcome: ClipOutcome; scaled?: Scaled } {
+    if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
+    const { layers } = this.#layout;
+    const { values, starts } = delta;
     const norms = new Float64Array(layers.length);
     let total = 0;
     for (let h = 0; h < layers.length; h++) {
-      const squares = sumOfSquares(values, starts[h], starts[h] + layers[h].size);
+      const squares = quickSumOfSquares(values, starts[h], starts[h] + layers[h].size);
       norms[h] = Math.sqrt(squares);
       total += squares;
     }
     // Before anything is added: a NaN norm compares false with every bound and would pass unclipped.
-    if (!Number.isFinite(total)) return REJECTED;
-
-    const clipped = new Uint8Array(layers.length);
-    if (this.spec.mode === 'none') {
-      if (Math.sqrt(total) > this.spec.bound && this.#exceeds(scattered, this.spec.bound)) return REJECTED;
-      this.#addLayers(sum, scattered, () => perUnit);
-    } else if (this.spec.mode === 'global' || this.spec.mode === 'l1') {
-      const norm = this.spec.mode === 'l1' ? this.#sumOfMagnitudes(scattered) : Math.sqrt(total);
-      const scale = scaleTo(this.#limits[0], norm);
-      if (scale < 1) clipped.fill(1);
-      this.#addLayers(sum, scattered, () => scale * perUnit);
-    } else {
-      this.#addLayers(sum, scattered, (h) => {
-        const scale = scaleTo(this.#limits[h], norms[h]);
-        if (scale < 1) clipped[h] = 1;
-        return scale * perUnit;
-      });
-    }
-    return { accepted: true, norms, clipped };
+    const scales = Number.isFinite(total) ? this.#scales(delta, norms, Math.sqrt(total)) : undefined;
+    if (scales === undefined) return { outcome: REJECTED };
+    const perUnit = weight * this.#perUnit;
+    return {
+      outcome: { accepted: true, norms, clipped: Uint8Array.from(scales, (scale) => Number(scale < 1)) },
+      scaled: { layers: delta, factors: scales.map((scale) => scale * perUnit) },
+    };
   }
 
-  /** @param factor what the layer with this number is scaled by */
-  #addLayers(sum: Float64Array, { values, starts }: ScatteredLayers, factor: (h: number) => number): void {
-    for (const [h, { offset, size }] of this.#layout.layers.entries()) {
-      addTruncated(sum, offset, values, starts[h], starts[h] + size, factor(h));
+  /** What clipping scales each layer by; undefined where a coordinate is more than the grid can carry. */
+  #scales(delta: ScatteredLayers, norms: Float64Array, norm: number): Float64Array | undefined {
+    const all = (scale: number) => new Float64Array(norms.length).fill(scale);
+    switch (this.spec.mode) {
+      case 'none': {
+        const { bound } = this.spec;
+        return norm * (1 + quickSquaresError) > bound && this.#exceeds(delta, bound) ? undefined : all(1);
+      }
+      case 'global':
+        return all(scaleTo(this.#limits[0], norm));
+      case 'l1':
+        return all(scaleTo(this.#limits[0], this.#sumOfMagnitudes(delta)));
+      case 'uniform':
+      case 'dim':
+        return norms.map((norm, h) => scaleTo(this.#limits[h], norm));
     }
   }
 

@@ -40,11 +40,12 @@ export function transportContext(): ShardContext {
     },
     trainer: { train: async (parameters) => ({ delta: parameters, loss: 0 }) },
     clipper: {
-      addTo: (sum, given) => {
-        const delta = given as Float32Array;
-        for (let i = 0; i < sum.length; i++) sum[i]! += trainedSum(delta[i]!, i, client);
-        return { accepted: true, norms: [0], clipped: [0] };
-      },
+      addAll: (sum, deltas) =>
+        deltas.map(({ delta }) => {
+          const values = delta as Float32Array;
+          for (let i = 0; i < sum.length; i++) sum[i]! += trainedSum(values[i]!, i, client);
+          return { accepted: true, norms: [0], clipped: [0] };
+        }),
     },
   };
 }

@@ -23,7 +23,8 @@ describe('trainShard', () => {
     const theta = parameters();
     const context = fakeContext();
     const { train } = context.trainer;
-    const clipper = { addTo: () => ({ accepted: true as const, norms: [0.1, 1 / 3], clipped: [0, 1] }) };
+    const outcome = { accepted: true as const, norms: [0.1, 1 / 3], clipped: [0, 1] };
+    const clipper = { addAll: (_: unknown, deltas: readonly unknown[]) => deltas.map(() => outcome) };
     // Sums of numbers such as 0.1 depend on their order, unless they are rounded first.
     const trainer = {
       train: async (...given: Parameters<typeof train>) => ({ ...(await train(...given)), loss: 0.1 }),
@@ -42,6 +43,32 @@ describe('trainShard', () => {
     expect(await sums([[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]])).toEqual(whole);
     expect(whole[0]).toBeCloseTo(1, 8);
     expect(whole[2]).toBeCloseTo(10 / 3, 8);
+  });
+
+  test('clients whose deltas the trainer keeps are added together, each from a place of its own', async () => {
+    const context = fakeContext();
+    const { length } = parameters();
+    const kept = new Float32Array(length * 4);
+    const together: number[] = [];
+    const trainer = {
+      keeps: 4,
+      train: async (...[theta, examples, settings, random, place]: Parameters<typeof context.trainer.train>) => {
+        const { delta, ...rest } = await context.trainer.train(theta, examples, settings, random);
+        kept.set(delta, length * place!);
+        return { ...rest, delta: kept.subarray(length * place!, length * (place! + 1)) };
+      },
+    };
+    const clipper = {
+      addAll: (...[sum, deltas]: Parameters<typeof context.clipper.addAll>) => {
+        together.push(deltas.length);
+        return context.clipper.addAll(sum, deltas);
+      },
+    };
+    const ids = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const { seconds: _, ...apart } = await trainShard(context, 1, parameters(), ids);
+    const { seconds, ...result } = await trainShard({ ...context, trainer, clipper }, 1, parameters(), ids);
+    expect(result).toEqual(apart);
+    expect(together).toEqual([4, 4, 2]);
   });
 
   test("a client's random stream depends on seed, round and client only", async () => {

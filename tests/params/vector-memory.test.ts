@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { addTruncated, sumOfSquares } from '../../params/vector.ts';
+import { addTruncated, quickSumOfSquares } from '../../params/vector.ts';
 import { allocateVectors, kernelsOf } from '../../params/vector-memory.ts';
 import { namedStream } from '../../random/stream.ts';
 
@@ -16,7 +16,8 @@ const bits = (values: Float64Array) => new BigUint64Array(values.slice().buffer)
 
 describe('kernels on vectors in one memory', () => {
   const size = 1037;
-  const { delta, sum } = allocateVectors(size);
+  const parts = 7;
+  const { delta, sum } = allocateVectors(size, parts);
   fill(delta);
   const plain = { delta: Float32Array.from(delta), sum: new Float64Array(size) };
 
@@ -35,12 +36,20 @@ describe('kernels on vectors in one memory', () => {
     [1, 1036],
     [2, 35],
     [1036, size],
+    [1005, size],
   ])('give the bits of the plain loops over [%i, %i)', (start, end) => {
-    expect(sumOfSquares(delta, start, end)).toBe(sumOfSquares(plain.delta, start, end));
-    for (const factor of [0.75, 2 ** 30 / 3, 1e-3]) {
-      addTruncated(sum, start, delta, start, end, factor);
-      addTruncated(plain.sum, start, plain.delta, start, end, factor);
-      expect(bits(sum)).toEqual(bits(plain.sum));
+    expect(quickSumOfSquares(delta, start, end)).toBe(quickSumOfSquares(plain.delta, start, end));
+    for (let count = 0; count <= parts; count++) {
+      for (const factor of [0.75, 2 ** 30 / 3, 1e-3]) {
+        const add = ({ sum, delta }: typeof plain) => {
+          const starts = Array.from({ length: count }, (_, i) => i * size + start);
+          const scaled = starts.map((start, i) => ({ values: delta, start, factor: factor * (i + 1) }));
+          addTruncated(sum, start, end - start, scaled);
+        };
+        add({ sum, delta });
+        add(plain);
+        expect(bits(sum)).toEqual(bits(plain.sum));
+      }
     }
   });
 
@@ -52,7 +61,7 @@ describe('kernels on vectors in one memory', () => {
       [8, Number.NEGATIVE_INFINITY],
     ] as const) {
       delta.fill(1)[index] = value;
-      expect(sumOfSquares(delta)).toBe(Number.isNaN(value) ? Number.NaN : Number.POSITIVE_INFINITY);
+      expect(quickSumOfSquares(delta)).toBe(Number.isNaN(value) ? Number.NaN : Number.POSITIVE_INFINITY);
     }
   });
 

@@ -60,12 +60,13 @@ export function fakeContext(onClient: (id: number) => Promise<void> | void = () 
       },
     },
     clipper: {
-      addTo: (sum, given) => {
-        const delta = given as Float32Array;
-        if (delta.some(Number.isNaN)) return { accepted: false };
-        for (let i = 0; i < sum.length; i += 1) sum[i] += delta[i];
-        return { accepted: true, norms: [1, 10], clipped: [1, 0] };
-      },
+      addAll: (sum, deltas) =>
+        deltas.map(({ delta }) => {
+          const values = delta as Float32Array;
+          if (values.some(Number.isNaN)) return { accepted: false };
+          for (let i = 0; i < sum.length; i += 1) sum[i] += values[i];
+          return { accepted: true, norms: [1, 10], clipped: [1, 0] };
+        }),
     },
   };
 }
