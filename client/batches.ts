@@ -39,13 +39,17 @@ export function drawBatches(
   random: RandomStream,
 ): BatchSchedule {
   const offsets = batchOffsets(examples, batchSize, duration);
-  const visits = offsets.at(-1)!;
+  return { order: drawOrder(examples, offsets.at(-1)!, random), offsets };
+}
+
+/** Draws the order of so many visits to a client's examples, as for `drawBatches`. */
+export function drawOrder(examples: number, visits: number, random: RandomStream): Int32Array {
   const passes = Math.ceil(visits / examples);
   const order = new Int32Array(passes * examples);
   for (let pass = 0; pass < passes; pass++) {
     shuffle(order.subarray(pass * examples, (pass + 1) * examples), random);
   }
-  return { order: order.subarray(0, visits), offsets };
+  return order.subarray(0, visits);
 }
 
 /** Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own. */

@@ -2,7 +2,7 @@ import type { ExampleBatch } from '../data/dataset.ts';
 import { clientsPerRun } from '../graph/client-groups.ts';
 import type { ScatteredLayers } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
-import { batchOffsets, drawBatches } from './batches.ts';
+import { batchOffsets, drawOrder } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 import { takesSeveralRuns } from './grouping.ts';
 import { haveSameShape, joinExamples } from './joined-examples.ts';
@@ -54,8 +54,12 @@ export class GroupTrainer {
   split(clients: readonly ExampleBatch[], settings: LocalConfig): readonly (readonly number[])[] {
     const groups: { readonly offsets: readonly number[]; readonly first: ExampleBatch; readonly members: number[] }[] =
       [];
+    // Most clients have as many examples as the one before them.
+    let last: { readonly count: number; readonly offsets: readonly number[] } | undefined;
     for (const [index, examples] of clients.entries()) {
-      const offsets = batchOffsets(examples.count, settings.batchSize, settings);
+      const { count } = examples;
+      if (last?.count !== count) last = { count, offsets: batchOffsets(count, settings.batchSize, settings) };
+      const { offsets } = last;
       const group = groups.find(
         ({ members, first, ...known }) =>
           members.length < this.size &&
@@ -100,7 +104,7 @@ export class GroupTrainer {
     const seeds = new Uint32Array(2 * count);
     let first = 0;
     for (const [client, { examples, random }] of clients.entries()) {
-      const own = drawBatches(examples.count, settings.batchSize, settings, random).order;
+      const own = drawOrder(examples.count, visits, random);
       for (let i = 0; i < visits; i++) order[client * visits + i] = first + own[i]!;
       first += examples.count;
       if (this.session.drops) seeds.set([random.int32(), random.int32()], 2 * client);

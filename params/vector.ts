@@ -1,3 +1,4 @@
+import type { ScatteredLayers } from './layout.ts';
 import { kernelsOf } from './vector-memory.ts';
 
 /** Reductions over parts of a flat parameter vector. They accumulate in float64: a float32 sum loses digits after a few thousand terms. */
@@ -62,41 +63,61 @@ function square(value: number): number {
   return Math.fround(value * value);
 }
 
-/** A part of a vector, as long as the others that are added with it, and what it is scaled by. */
-export interface ScaledPart {
-  readonly values: Float32Array;
-  readonly start: number;
-  readonly factor: number;
+/** A delta, and what each of its layers is scaled by. */
+export interface ScaledLayers extends ScatteredLayers {
+  readonly factors: ArrayLike<number>;
 }
 
 /**
- * Adds trunc(values[start + i] · factor) for i in [0, length) of each part to element `at` + i of the sum: scaled deltas, truncated to the integers of a
- * grid. Four parts at a time where the kernels reach them: the sum, twice as wide as a part, is then read and written once for all.
+ * Adds trunc(value · factor) of every value of layer `h` of the deltas to `length` elements of the sum from `at` on: scaled deltas, truncated to the integers
+ * of a grid. Four deltas at a time where the kernels reach them: the sum, twice as wide as a delta, is then read and written once for all.
  */
-export function addTruncated(sum: Float64Array, at: number, length: number, parts: readonly ScaledPart[]): void {
-  const kernels = kernelsOf(sum, ...parts.map(({ values }) => values));
-  if (!kernels) {
-    for (const part of parts) addOneTruncated(sum, at, length, part);
-    return;
-  }
+export function addTruncated(
+  sum: Float64Array,
+  at: number,
+  length: number,
+  deltas: readonly ScaledLayers[],
+  h: number,
+): void {
+  const kernels = kernelsOf(sum);
   const into = sum.byteOffset + 8 * at;
-  const address = ({ values, start }: ScaledPart) => values.byteOffset + 4 * start;
+  const reached = kernels !== undefined && deltas.every(({ values }) => values.buffer === sum.buffer);
+  const address = ({ values, starts }: ScaledLayers) => values.byteOffset + 4 * starts[h];
   let next = 0;
-  for (; next + 4 <= parts.length; next += 4) {
-    const [a, b, c, d] = parts.slice(next, next + 4) as [ScaledPart, ScaledPart, ScaledPart, ScaledPart];
-    const [first, ...others] = [address(a), address(b), address(c), address(d)] as const;
-    kernels.addFourTruncated(into, first, first + 4 * length, ...others, a.factor, b.factor, c.factor, d.factor);
+  for (; reached && next + 4 <= deltas.length; next += 4) {
+    const [a, b, c, d] = [deltas[next], deltas[next + 1], deltas[next + 2], deltas[next + 3]];
+    kernels.addFourTruncated(
+      into,
+      address(a),
+      address(a) + 4 * length,
+      address(b),
+      address(c),
+      address(d),
+      a.factors[h],
+      b.factors[h],
+      c.factors[h],
+      d.factors[h],
+    );
   }
-  for (const part of parts.slice(next)) {
-    kernels.addTruncated(into, address(part), address(part) + 4 * length, part.factor);
+  for (; next < deltas.length; next++) {
+    const delta = deltas[next];
+    if (reached) kernels.addTruncated(into, address(delta), address(delta) + 4 * length, delta.factors[h]);
+    else addOneTruncated(sum, at, length, delta, h);
   }
 }
 
 /** Four coordinates at a time, which V8 runs in two thirds of the time. */
-function addOneTruncated(sum: Float64Array, at: number, length: number, { values, start, factor }: ScaledPart): void {
-  let i = start;
+function addOneTruncated(
+  sum: Float64Array,
+  at: number,
+  length: number,
+  { values, starts, factors }: ScaledLayers,
+  h: number,
+): void {
+  let i = starts[h];
   let into = at;
-  const end = start + length;
+  const factor = factors[h];
+  const end = i + length;
   for (const last = end - 3; i < last; i += 4, into += 4) {
     sum[into] += Math.trunc(values[i] * factor);
     sum[into + 1] += Math.trunc(values[i + 1] * factor);

@@ -1,7 +1,13 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout, ScatteredLayers } from '../params/layout.ts';
-import { addTruncated, quickSquaresError, quickSumOfSquares, sumOfMagnitudes } from '../params/vector.ts';
+import {
+  addTruncated,
+  quickSquaresError,
+  quickSumOfSquares,
+  type ScaledLayers,
+  sumOfMagnitudes,
+} from '../params/vector.ts';
 
 /**
  * How a client delta is brought to a total norm of at most C; the L1 norm with `l1`, else the L2 norm. `none` scales nothing and is allowed
@@ -34,12 +40,6 @@ const REJECTED: ClipOutcome = Object.freeze({ accepted: false });
 export interface WeightedDelta {
   readonly delta: Float32Array | ScatteredLayers;
   readonly weight?: number;
-}
-
-/** A delta that was accepted, and what each of its layers is scaled by to grid steps. */
-interface Scaled {
-  readonly layers: ScatteredLayers;
-  readonly factors: Float64Array;
 }
 
 /**
@@ -126,13 +126,8 @@ export class Clipper {
     }
     const measured = deltas.map(({ delta, weight = 1 }) => this.#measure(this.#layersOf(delta), weight));
     const accepted = measured.flatMap(({ scaled }) => scaled ?? []);
-    for (const [h, { offset, size }] of layers.entries()) {
-      addTruncated(
-        sum,
-        offset,
-        size,
-        accepted.map(({ layers: { values, starts }, factors }) => ({ values, start: starts[h], factor: factors[h] })),
-      );
+    for (let h = 0; h < layers.length; h++) {
+      addTruncated(sum, layers[h].offset, layers[h].size, accepted, h);
     }
     return measured.map(({ outcome }) => outcome);
   }
@@ -143,7 +138,7 @@ export class Clipper {
   }
 
   /** What clipping a delta comes to. */
-  #measure(delta: ScatteredLayers, weight: number): { outcome: ClipOutcome; scaled?: Scaled } {
+  #measure(delta: ScatteredLayers, weight: number): { outcome: ClipOutcome; scaled?: ScaledLayers } {
     if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
     const { layers } = this.#layout;
     const { values, starts } = delta;
@@ -158,10 +153,12 @@ export class Clipper {
     const scales = Number.isFinite(total) ? this.#scales(delta, norms, Math.sqrt(total)) : undefined;
     if (scales === undefined) return { outcome: REJECTED };
     const perUnit = weight * this.#perUnit;
-    return {
-      outcome: { accepted: true, norms, clipped: Uint8Array.from(scales, (scale) => Number(scale < 1)) },
-      scaled: { layers: delta, factors: scales.map((scale) => scale * perUnit) },
-    };
+    const clipped = new Uint8Array(layers.length);
+    for (let h = 0; h < layers.length; h++) {
+      clipped[h] = Number(scales[h] < 1);
+      scales[h] *= perUnit;
+    }
+    return { outcome: { accepted: true, norms, clipped }, scaled: { ...delta, factors: scales } };
   }
 
   /** What clipping scales each layer by; undefined where a coordinate is more than the grid can carry. */

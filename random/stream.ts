@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import crypto from 'node:crypto';
 import seedrandom from 'seedrandom';
 
 /** A named source of random draws. Streams with different keys are independent; the same key always gives the same draws. */
@@ -16,10 +16,7 @@ export interface RandomStream {
  * The key is hashed with SHA-256 and seeds Tyche-i (Neves & Araujo 2011) from seedrandom.
  */
 export function namedStream(seed: number | string, purpose: string, ...keys: readonly number[]): RandomStream {
-  const key = createHash('sha256')
-    .update(JSON.stringify([seed, purpose, ...keys]))
-    .digest('hex');
-  const generator = seedrandom.tychei(key);
+  const generator = seedrandom.tychei(sha256(JSON.stringify([seed, purpose, ...keys])));
   return {
     uniform: generator,
     // Handed over as it is, for the hot loop of Gaussian noise; it needs no `this`.
@@ -27,6 +24,12 @@ export function namedStream(seed: number | string, purpose: string, ...keys: rea
     integer: (bound) => Math.floor((bound > 0x100000000 ? generator.double() : generator()) * bound),
   };
 }
+
+/** In hex. In one call, where Node has one (from 20.12 on), in half the time: a small client needs two streams. */
+const sha256: (text: string) => string =
+  typeof crypto.hash === 'function'
+    ? (text) => crypto.hash('sha256', text)
+    : (text) => crypto.createHash('sha256').update(text).digest('hex');
 
 /**
  * Uniform in (0, 1) with 52 random bits from two draws; never 0 or 1, so its logarithm is finite.

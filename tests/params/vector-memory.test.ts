@@ -42,9 +42,12 @@ describe('kernels on vectors in one memory', () => {
     for (let count = 0; count <= parts; count++) {
       for (const factor of [0.75, 2 ** 30 / 3, 1e-3]) {
         const add = ({ sum, delta }: typeof plain) => {
-          const starts = Array.from({ length: count }, (_, i) => i * size + start);
-          const scaled = starts.map((start, i) => ({ values: delta, start, factor: factor * (i + 1) }));
-          addTruncated(sum, start, end - start, scaled);
+          const scaled = Array.from({ length: count }, (_, i) => ({
+            values: delta,
+            starts: [0, i * size + start],
+            factors: [0, factor * (i + 1)],
+          }));
+          addTruncated(sum, start, end - start, scaled, 1);
         };
         add({ sum, delta });
         add(plain);
