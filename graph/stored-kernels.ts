@@ -52,7 +52,10 @@ function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, view: Grap
   const first = outer.within('kernels', () => movedBack(outer, initial, moves));
   return {
     states: [{ name, initial: first, next }],
-    writeDelta: (final, outputName) => moved(outer, outer.op('Sub', [first, final(name)]), moves, outputName),
+    // The subtraction comes last: a reshape that writes an output of the graph would copy it.
+    writeDelta: (final, outputName) => {
+      outer.op('Sub', [initial, moved(outer, final(name), moves)], {}, { outputNames: [outputName] });
+    },
   };
 }
 
@@ -70,9 +73,9 @@ function movesTo(gradient: Node, { b, producer, readers }: GraphView): Move[] {
 }
 
 /** A value of the gradient's first order in its last. */
-function moved(b: GraphBuilder, value: string, moves: readonly Move[], outputName: string): void {
-  moves.reduce((from, { node, to }, i) => {
-    const options = i === moves.length - 1 ? { outputNames: [outputName] } : {};
+function moved(b: GraphBuilder, value: string, moves: readonly Move[], outputName?: string): string {
+  return moves.reduce((from, { node, to }, i) => {
+    const options = i === moves.length - 1 && outputName !== undefined ? { outputNames: [outputName] } : {};
     if (node.op === 'Transpose') return b.op('Transpose', [from], node.attributes, options);
     return b.op('Reshape', [from, b.axes(to)], {}, options);
   }, value);
