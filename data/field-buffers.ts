@@ -6,9 +6,16 @@ export class FieldBuffers {
   readonly #float32 = new Map<string, Room<Float32Array<ArrayBuffer>>>();
   readonly #int32 = new Map<string, Room<Int32Array<ArrayBuffer>>>();
 
-  /** `length` elements that hold anything. */
-  float32(field: string, length: number): Float32Array<ArrayBuffer> {
-    return taken(this.#float32, field, length, (size) => new Float32Array(size));
+  /**
+   * `length` elements that hold anything.
+   * @param allocate gives new memory of a number of elements, where a field's is to be of some kind
+   */
+  float32(
+    field: string,
+    length: number,
+    allocate = (size: number) => new Float32Array(size),
+  ): Float32Array<ArrayBuffer> {
+    return taken(this.#float32, field, length, allocate);
   }
 
   /** `length` elements that hold anything. */

@@ -2,7 +2,7 @@ import { standardNormal } from '../random/normal.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { SyntheticImagesConfig } from './config.ts';
 import type { ExampleBatch, ExpectedWork, FederatedDataset, Task } from './dataset.ts';
-import { FieldBuffers } from './field-buffers.ts';
+import type { FieldBuffers } from './field-buffers.ts';
 import { ImagePainter } from './image-painter.ts';
 import { checkUser } from './population.ts';
 
@@ -78,11 +78,13 @@ export class SyntheticImages implements FederatedDataset {
     return Math.max(1, Math.round(samplesPerUser * factor));
   }
 
-  #images(count: number, random: RandomStream, buffers = new FieldBuffers()): ExampleBatch {
+  #images(count: number, random: RandomStream, buffers?: FieldBuffers): ExampleBatch {
     const { imageShape, classes } = this.#config;
     const pixels = this.#pixels;
-    const image = buffers.float32('image', count * pixels);
-    const label = buffers.int32('label', count);
+    const image =
+      buffers?.float32('image', count * pixels, (size) => this.#painter.allocate(size)) ??
+      new Float32Array(count * pixels);
+    const label = buffers?.int32('label', count) ?? new Int32Array(count);
     const contrast = 0.5 + random.uniform();
     const brightness = random.uniform() - 0.5;
     for (let row = 0; row < count; row++) {

@@ -34,6 +34,23 @@ describe('painted images', () => {
     },
   );
 
+  test('are the same bits in room of the painter, one behind the other, whatever room was asked for later', () => {
+    const pixels = 7;
+    const painter = new ImagePainter(normals(3 * pixels), normals(20 + pixels), pixels);
+    const paint = (into: Float32Array) => {
+      for (let i = 0; i < 3; i++) painter.paint(into, i * pixels, i, 5 * i, 0.7, -0.2);
+      return Float32Array.from(into.subarray(0, 3 * pixels));
+    };
+    const copied = paint(new Float32Array(3 * pixels));
+    const room = painter.allocate(3 * pixels);
+    expect(room.length).toBe(3 * pixels);
+    expect(paint(room)).toEqual(copied);
+    const larger = painter.allocate(5 * pixels);
+    expect(paint(room.fill(0))).toEqual(copied);
+    expect(paint(larger.subarray(pixels))).toEqual(copied);
+    expect(new ImagePainter(normals(7), normals(27), 7, 0).allocate(9)).toEqual(new Float32Array(9));
+  });
+
   test('are the same bits without WebAssembly', () => {
     const pixels = 1001;
     const [patterns, noise] = [normals(4 * pixels), normals(500 + pixels)];
