@@ -124,12 +124,12 @@ export class Clipper {
     if (sum.length !== size) {
       throw new PrivacyError(`clipping: the layout has ${size} parameters, but the sum has ${sum.length}`);
     }
-    const measured = deltas.map(({ delta, weight = 1 }) => this.#measure(this.#layersOf(delta), weight));
-    const accepted = measured.flatMap(({ scaled }) => scaled ?? []);
+    const accepted: ScaledLayers[] = [];
+    const outcomes = deltas.map(({ delta, weight = 1 }) => this.#measure(this.#layersOf(delta), weight, accepted));
     for (let h = 0; h < layers.length; h++) {
       addTruncated(sum, layers[h].offset, layers[h].size, accepted, h);
     }
-    return measured.map(({ outcome }) => outcome);
+    return outcomes;
   }
 
   /** `addAll` of one delta. */
@@ -137,8 +137,8 @@ export class Clipper {
     return this.addAll(sum, [{ delta, weight }])[0]!;
   }
 
-  /** What clipping a delta comes to. */
-  #measure(delta: ScatteredLayers, weight: number): { outcome: ClipOutcome; scaled?: ScaledLayers } {
+  /** What clipping a delta comes to. @param accepted is given the delta with the factors of its layers, unless it is rejected */
+  #measure(delta: ScatteredLayers, weight: number, accepted: ScaledLayers[]): ClipOutcome {
     if (!(weight >= 0 && weight <= 1)) throw new PrivacyError(`clipping: a weight of ${weight} is not in [0, 1]`);
     const { layers } = this.#layout;
     const { values, starts } = delta;
@@ -151,14 +151,15 @@ export class Clipper {
     }
     // Before anything is added: a NaN norm compares false with every bound and would pass unclipped.
     const scales = Number.isFinite(total) ? this.#scales(delta, norms, Math.sqrt(total)) : undefined;
-    if (scales === undefined) return { outcome: REJECTED };
+    if (scales === undefined) return REJECTED;
     const perUnit = weight * this.#perUnit;
     const clipped = new Uint8Array(layers.length);
     for (let h = 0; h < layers.length; h++) {
       clipped[h] = Number(scales[h] < 1);
       scales[h] *= perUnit;
     }
-    return { outcome: { accepted: true, norms, clipped }, scaled: { ...delta, factors: scales } };
+    accepted.push({ values, starts, factors: scales });
+    return { accepted: true, norms, clipped };
   }
 
   /** What clipping scales each layer by; undefined where a coordinate is more than the grid can carry. */
