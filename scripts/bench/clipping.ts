@@ -7,32 +7,50 @@ import { namedStream } from '../../random/stream.ts';
 /** Sizes of the perceptrons and of the convolutional network that rounds are timed with. */
 const SIZES = [25_450, 199_210, 1_626_442];
 const REPETITIONS = 60;
+/** Deltas that a worker adds in one pass. */
+const TOGETHER = 4;
 
 /**
- * Nanoseconds per parameter that a worker spends on a client's delta: its norm, scaling, rounding to the grid and adding to the shard's sum.
- * On ordinary vectors, then on those that the WebAssembly kernels reach: a worker has one kind alone, and V8 compiles loops for what they
+ * Nanoseconds per parameter that a worker spends on a client's delta: its norm, scaling, rounding to the grid and adding to the shard's sum, one by one and
+ * four at once. On ordinary vectors, then on those that the WebAssembly kernels reach: a worker has one kind alone, and V8 compiles loops for what they
  * have met.
  */
 export async function benchClipping(): Promise<void> {
-  const ordinary = (size: number): ShardVectors => ({ sum: new Float64Array(size), delta: new Float32Array(size) });
+  const ordinary = (size: number): ShardVectors => ({
+    sum: new Float64Array(size),
+    delta: new Float32Array(TOGETHER * size),
+  });
   for (const [kind, allocate] of [
     ['TypeScript', ordinary],
-    ['WebAssembly', allocateVectors],
+    ['WebAssembly', (size: number) => allocateVectors(size, TOGETHER)],
   ] as const) {
-    for (const size of SIZES) console.log(`${size} parameters: ${nanoseconds(allocate(size))} ns each in ${kind}`);
+    for (const size of SIZES) {
+      const [one, four] = nanoseconds(allocate(size), size);
+      console.log(`${size} parameters: ${one} ns each in ${kind}, ${four} in deltas added four at once`);
+    }
   }
 }
 
-/** Median over repetitions. */
-function nanoseconds({ sum, delta }: ShardVectors): string {
-  const layout = new ParameterLayout([{ name: 'all', shape: [delta.length] }]);
+/** Medians over repetitions that alternate. */
+function nanoseconds({ sum, delta }: ShardVectors, size: number): string[] {
+  const layout = new ParameterLayout([{ name: 'all', shape: [size] }]);
   const clipper = new Clipper(layout, { mode: 'global', bound: 0.4 }, ExactGrid.forNoisySum(0.4, 2000, 0.4));
   const stream = namedStream(1, 'bench-clipping');
   for (let i = 0; i < delta.length; i++) delta[i] = stream.uniform() - 0.5;
-  const times = Array.from({ length: REPETITIONS }, () => {
-    const started = performance.now();
-    clipper.addTo(sum, delta);
-    return ((performance.now() - started) * 1e6) / delta.length;
-  });
-  return times.sort((a, b) => a - b)[REPETITIONS >> 1]!.toFixed(2);
+  const deltas = Array.from({ length: TOGETHER }, (_, i) => ({ delta: delta.subarray(i * size, (i + 1) * size) }));
+  const ways = [
+    () => {
+      for (const one of deltas) clipper.addAll(sum, [one]);
+    },
+    () => clipper.addAll(sum, deltas),
+  ];
+  const times: number[][] = ways.map(() => []);
+  for (let i = 0; i < REPETITIONS; i++) {
+    for (const [way, add] of ways.entries()) {
+      const started = performance.now();
+      add();
+      times[way]!.push(((performance.now() - started) * 1e6) / delta.length);
+    }
+  }
+  return times.map((values) => values.sort((a, b) => a - b)[REPETITIONS >> 1]!.toFixed(2));
 }
