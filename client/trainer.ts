@@ -1,6 +1,7 @@
 import type { ExampleBatch } from '../data/dataset.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import type { ParameterLayout } from '../params/layout.ts';
+import { deltasPerPass } from '../params/vector.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
@@ -20,14 +21,12 @@ export interface LocalResult {
   readonly seconds: number;
 }
 
-/** Deltas that the clipping kernel adds in one pass. */
-const together = 4;
-/** Bytes that they may take; a larger model's are added one by one. */
+/** Bytes that the deltas of one pass of adding may take; a larger model's are added one by one. */
 const mostBytes = 2 ** 26;
 
 /** How many deltas of clients that are trained one by one a worker keeps, to add them together. */
 export function deltasKept(parameters: number): number {
-  return 4 * together * parameters <= mostBytes ? together : 1;
+  return 4 * deltasPerPass * parameters <= mostBytes ? deltasPerPass : 1;
 }
 
 /** Trains simulated clients in one onnxruntime session, in which one run is a client's whole local training, or that of several clients. */
@@ -35,8 +34,6 @@ export class LocalTrainer {
   readonly layout: ParameterLayout;
   /** Trains clients of small models several at a time; undefined where the training graph takes one. */
   readonly groups: GroupTrainer | undefined;
-  /** How many deltas have a place of their own when clients are trained one by one. */
-  readonly keeps: number;
   private readonly session: TrainingSession;
   /** Parameters between the runs of a client whose visits do not fit into one. */
   private moved: Float32Array | undefined;
@@ -44,7 +41,6 @@ export class LocalTrainer {
   private constructor(session: TrainingSession) {
     this.session = session;
     this.layout = session.layout;
-    this.keeps = session.places;
     if (session.grouped) this.groups = new GroupTrainer(session, (...given) => this.train(...given));
   }
 
@@ -54,6 +50,11 @@ export class LocalTrainer {
    */
   static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<LocalTrainer> {
     return new LocalTrainer(await TrainingSession.create(artifact, delta));
+  }
+
+  /** How many deltas have a place of their own when clients are trained one by one. */
+  get keeps(): number {
+    return this.session.places;
   }
 
   /**

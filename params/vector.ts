@@ -68,9 +68,12 @@ export interface ScaledLayers extends ScatteredLayers {
   readonly factors: ArrayLike<number>;
 }
 
+/** Deltas that are added in one pass over the sum. */
+export const deltasPerPass = 4;
+
 /**
  * Adds trunc(value · factor) of every value of layer `h` of the deltas to `length` elements of the sum from `at` on: scaled deltas, truncated to the integers
- * of a grid. Four deltas at a time where the kernels reach them: the sum, twice as wide as a delta, is then read and written once for all.
+ * of a grid. `deltasPerPass` at a time where the kernels reach them: the sum, twice as wide as a delta, is then read and written once for all.
  */
 export function addTruncated(
   sum: Float64Array,
@@ -84,7 +87,7 @@ export function addTruncated(
   const reached = kernels !== undefined && deltas.every(({ values }) => values.buffer === sum.buffer);
   const address = ({ values, starts }: ScaledLayers) => values.byteOffset + 4 * starts[h];
   let next = 0;
-  for (; reached && next + 4 <= deltas.length; next += 4) {
+  for (; reached && next + deltasPerPass <= deltas.length; next += deltasPerPass) {
     const [a, b, c, d] = [deltas[next], deltas[next + 1], deltas[next + 2], deltas[next + 3]];
     kernels.addFourTruncated(
       into,

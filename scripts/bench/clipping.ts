@@ -1,5 +1,6 @@
 import { ExactGrid } from '../../params/grid.ts';
 import { ParameterLayout } from '../../params/layout.ts';
+import { deltasPerPass } from '../../params/vector.ts';
 import { allocateVectors, type ShardVectors } from '../../params/vector-memory.ts';
 import { Clipper } from '../../privacy/clipping.ts';
 import { namedStream } from '../../random/stream.ts';
@@ -7,8 +8,6 @@ import { namedStream } from '../../random/stream.ts';
 /** Sizes of the perceptrons and of the convolutional network that rounds are timed with. */
 const SIZES = [25_450, 199_210, 1_626_442];
 const REPETITIONS = 60;
-/** Deltas that a worker adds in one pass. */
-const TOGETHER = 4;
 
 /**
  * Nanoseconds per parameter that a worker spends on a client's delta: its norm, scaling, rounding to the grid and adding to the shard's sum, one by one and
@@ -18,11 +17,11 @@ const TOGETHER = 4;
 export async function benchClipping(): Promise<void> {
   const ordinary = (size: number): ShardVectors => ({
     sum: new Float64Array(size),
-    delta: new Float32Array(TOGETHER * size),
+    delta: new Float32Array(deltasPerPass * size),
   });
   for (const [kind, allocate] of [
     ['TypeScript', ordinary],
-    ['WebAssembly', (size: number) => allocateVectors(size, TOGETHER)],
+    ['WebAssembly', (size: number) => allocateVectors(size, deltasPerPass)],
   ] as const) {
     for (const size of SIZES) {
       const [one, four] = nanoseconds(allocate(size), size);
@@ -37,7 +36,7 @@ function nanoseconds({ sum, delta }: ShardVectors, size: number): string[] {
   const clipper = new Clipper(layout, { mode: 'global', bound: 0.4 }, ExactGrid.forNoisySum(0.4, 2000, 0.4));
   const stream = namedStream(1, 'bench-clipping');
   for (let i = 0; i < delta.length; i++) delta[i] = stream.uniform() - 0.5;
-  const deltas = Array.from({ length: TOGETHER }, (_, i) => ({ delta: delta.subarray(i * size, (i + 1) * size) }));
+  const deltas = Array.from({ length: deltasPerPass }, (_, i) => ({ delta: delta.subarray(i * size, (i + 1) * size) }));
   const ways = [
     () => {
       for (const one of deltas) clipper.addAll(sum, [one]);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { syntheticImagesConfig } from '../../data/config.ts';
+import { FieldBuffers } from '../../data/field-buffers.ts';
 import { SyntheticImages } from '../../data/synthetic-images.ts';
 import { DataError } from '../../errors.ts';
 
@@ -18,6 +19,18 @@ describe('synthetic images', () => {
     expect(data.client(999_999_999)).toEqual({ count, fields });
     expect(data.client(1).fields.image!.data).not.toEqual(fields.image!.data);
     expect(() => data.client(1e9)).toThrow(DataError);
+  });
+
+  test('are the same for users who share memory, also after it has grown, one behind the other', () => {
+    // 7 pixels: images are painted four at a time, and may not reach into those of others.
+    const data = open({ samplesPerUser: 5, samplesSpread: 0.5, imageShape: [1, 7, 1], population: 100 });
+    const buffers = new FieldBuffers();
+    for (let turn = 0; turn < 4; turn++) {
+      buffers.clear();
+      const ids = [0, 1, 2, 3, 4].map((id) => 5 * turn + id);
+      const together = ids.map((id) => data.client(id, buffers));
+      expect(together).toEqual(ids.map((id) => data.client(id)));
+    }
   });
 
   test('the nearest pattern tells the class when there is no noise: equal labels share few images', () => {
