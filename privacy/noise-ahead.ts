@@ -10,12 +10,12 @@ export class NoiseAhead implements NoiseMechanism {
   /**
    * Draws the noise.
    * @param mechanism one whose rounds are independent, as it is not asked in the order of rounds
-   * @param size coordinates of the sum
+   * @param memory where it waits; of the size of the sum
    */
-  constructor(mechanism: NoiseMechanism, size: number, round: number) {
+  constructor(mechanism: NoiseMechanism, memory: Float64Array, round: number) {
     this.#mechanism = mechanism;
     this.#round = round;
-    this.#noise = new Float64Array(size);
+    this.#noise = memory.fill(0);
     mechanism.addTo(this.#noise, round);
   }
 

@@ -20,6 +20,6 @@ export function bytesOfSum(sum: Float64Array): Uint8Array {
  * @param narrow whether the payload has 4 bytes per value
  * @throws ProtocolError when the part does not hold whole values
  */
-export function sumOfBytes(bytes: Uint8Array, narrow: boolean): Float64Array {
-  return narrow ? new Float64Array(int32sOfBytes(bytes)) : float64sOfBytes(bytes);
+export function sumOfBytes(bytes: Uint8Array, narrow: boolean): Float64Array | Int32Array {
+  return narrow ? int32sOfBytes(bytes) : float64sOfBytes(bytes);
 }

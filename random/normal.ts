@@ -33,7 +33,8 @@ export function standardNormal(stream: RandomStream): number {
   // 53 signed bits and a half step: symmetric in (−1, 1), never 0. Bits 0–7 chose the layer and are not used again.
   const u = (high * 0x200000 + (low >>> 11) + 0.5) * 2 ** -52;
   if (Math.abs(u) < INSIDE[layer]) return u * EDGE[layer];
-  return edgeCase(stream, layer, u);
+  // The plus tells the compiler that it is a number: else every draw, not only these, is put into an object of its own.
+  return +edgeCase(stream, layer, u);
 }
 
 /** The rare rest: the tail, and the sliver between a layer's rectangle and the curve. */

@@ -42,6 +42,8 @@ export class RunPrivacy {
   readonly #participation: Participation | null;
   readonly #scaledNoise: (fraction: number) => NoiseMechanism;
   readonly #size: number;
+  /** One for all rounds: fresh memory would be mapped anew, page by page. */
+  #memoryAhead: Float64Array | undefined;
   #ahead: NoiseAhead | undefined;
   /** The circular order of users, when first needed. */
   #order: Uint32Array | null = null;
@@ -104,7 +106,10 @@ export class RunPrivacy {
   drawAhead(round: number): void {
     const { noise } = this.#mechanism;
     const known = this.settings.noisePlacement === 'central' && noise instanceof IndependentNoise;
-    this.#ahead = known && this.#size <= mostAhead ? new NoiseAhead(noise, this.#size, round) : undefined;
+    this.#ahead = undefined;
+    if (!known || this.#size > mostAhead) return;
+    this.#memoryAhead ??= new Float64Array(this.#size);
+    this.#ahead = new NoiseAhead(noise, this.#memoryAhead, round);
   }
 
   /**

@@ -110,7 +110,7 @@ export class AggregationServer {
    * @param parameters θ(t−1); not changed by the caller before the promise settles
    * @param shards client ids of each shard
    * @param settings what this round changes in the task, for all its shards
-   * @param onResult called once per shard, in order of arrival; a spooled sum is gone when it returns
+   * @param onResult called once per shard, in order of arrival; its sum is gone when it returns
    * @throws ProtocolError when all workers failed, a shard is lost again and again, or the server is closed;
    *   ConfigError when a shard has too many clients; what `onResult` or `fail` threw in
    */

@@ -1,10 +1,10 @@
 import type { ShardResult } from '../client/shard.ts';
 import type { ShardHeader__Output } from '../proto/generated/dpfl/v1/ShardHeader.ts';
 import { RejectedMessage } from './faults.ts';
-import type { SpooledSum } from './spooled-sum.ts';
+import type { ReceivedSum } from './spooled-sum.ts';
 
-/** A shard's result as it arrives: a large sum may be on the disk, and is readable until `onResult` returns. */
-export type DeliveredShard = Omit<ShardResult, 'sum'> & { readonly sum: Float64Array | SpooledSum };
+/** A shard's result as it arrives: its sum, which may be on the disk, is readable until `onResult` returns. */
+export type DeliveredShard = Omit<ShardResult, 'sum'> & { readonly sum: Float64Array | ReceivedSum };
 
 /**
  * The result of a shard as the worker sent it, checked: a broken worker must not spoil the round.
@@ -19,7 +19,7 @@ export function shardResultOf(
   clients: number,
   layers: number,
   silent: boolean,
-  sum: Float64Array | SpooledSum,
+  sum: DeliveredShard['sum'],
 ): DeliveredShard {
   const { contributed, rejectedNonFinite, lossSum, examples, infeasibleTargets } = header;
   if (contributed + rejectedNonFinite !== clients) {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../errors.ts';
-import { float64sOfBytes } from '../proto/floats.ts';
+import { bytesOfFloats, float64sOfBytes } from '../proto/floats.ts';
 
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
@@ -25,11 +25,12 @@ export class SpooledSum implements Iterable<number> {
     rmSync(path, { force: true });
   }
 
-  /** Writes little-endian bytes at the given offset. @throws DataError when the disk is full */
-  write(bytes: Uint8Array, offset: number): void {
+  /** Writes values from the given place on. @throws DataError when the disk is full */
+  write(values: Float64Array | Int32Array, first: number): void {
+    const bytes = bytesOfFloats(values instanceof Float64Array ? values : new Float64Array(values));
     for (let done = 0; done < bytes.length; ) {
       const from = done;
-      done += this.#try(() => writeSync(this.#file, bytes, from, bytes.length - from, offset + from));
+      done += this.#try(() => writeSync(this.#file, bytes, from, bytes.length - from, 8 * first + from));
     }
   }
 
@@ -70,7 +71,10 @@ export class SpooledSum implements Iterable<number> {
   }
 }
 
+/** Grid integers of a sum that came over the wire: in memory as they travelled, or on the disk. */
+export type ReceivedSum = Float64Array<ArrayBuffer> | Int32Array<ArrayBuffer> | SpooledSum;
+
 /** A sum's values in order, block by block, wherever they are. */
-export function blocksOf(sum: Float64Array | SpooledSum): Iterable<Float64Array> {
+export function blocksOf(sum: Float64Array | ReceivedSum): Iterable<Float64Array | Int32Array> {
   return sum instanceof SpooledSum ? sum.blocks() : [sum];
 }

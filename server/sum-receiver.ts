@@ -1,9 +1,8 @@
 import { tmpdir } from 'node:os';
 import { type PayloadChunk, PayloadSequence } from '../proto/chunks.ts';
-import { bytesOfFloats } from '../proto/floats.ts';
 import { sumOfBytes } from '../proto/sums.ts';
 import { RejectedMessage } from './faults.ts';
-import { SpooledSum } from './spooled-sum.ts';
+import { type ReceivedSum, SpooledSum } from './spooled-sum.ts';
 
 /** A sum up to this size waits in memory until it is whole. */
 const MEMORY_BYTES = 32 * 1024 * 1024;
@@ -24,7 +23,7 @@ export class SumReceiver {
   readonly #bytes: number;
   readonly #storage: SumStorage;
   readonly #sequence: PayloadSequence;
-  #sum: Float64Array | SpooledSum | undefined;
+  #sum: ReceivedSum | undefined;
 
   /** @param bytes 8 per parameter; see `bytesOfSum` */
   constructor(bytes: number, storage: SumStorage = {}) {
@@ -42,15 +41,15 @@ export class SumReceiver {
    * @throws ProtocolError when the chunk does not fit; RejectedMessage when it holds anything but grid integers;
    *   DataError when the disk does not take it
    */
-  add(chunk: PayloadChunk): Float64Array | SpooledSum | undefined {
+  add(chunk: PayloadChunk): ReceivedSum | undefined {
     try {
       const { offset, totalBytes, last } = this.#sequence.take(chunk);
       const narrow = totalBytes < this.#bytes;
       const values = sumOfBytes(chunk.data, narrow);
-      if (!narrow) requireGridIntegers(values);
-      if (offset === 0) this.#begin();
+      if (values instanceof Float64Array) requireGridIntegers(values);
+      if (offset === 0) this.#begin(narrow);
       const first = offset / (narrow ? 4 : 8);
-      if (this.#sum instanceof SpooledSum) this.#sum.write(bytesOfFloats(values), 8 * first);
+      if (this.#sum instanceof SpooledSum) this.#sum.write(values, first);
       else if (this.#sum) this.#sum.set(values, first);
       if (!last) return undefined;
     } catch (error) {
@@ -68,11 +67,12 @@ export class SumReceiver {
     this.#sum = undefined;
   }
 
-  #begin(): void {
+  #begin(narrow: boolean): void {
     this.abandon();
     const { memoryBytes = MEMORY_BYTES, directory = tmpdir() } = this.#storage;
     const length = this.#bytes / 8;
-    this.#sum = this.#bytes <= memoryBytes ? new Float64Array(length) : new SpooledSum(length, directory);
+    if (this.#bytes > memoryBytes) this.#sum = new SpooledSum(length, directory);
+    else this.#sum = narrow ? new Int32Array(length) : new Float64Array(length);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { release } from '../client/released-memory.ts';
 import { DataError, ProtocolError } from '../errors.ts';
 import type { PayloadChunk } from '../proto/chunks.ts';
 import type { Hello__Output } from '../proto/generated/dpfl/v1/Hello.ts';
@@ -9,7 +10,7 @@ import { PROTOCOL_VERSION } from '../proto/load.ts';
 import { StreamWriter } from '../proto/stream-writer.ts';
 import { RejectedMessage } from './faults.ts';
 import type { Greeting } from './greeting.ts';
-import { SpooledSum } from './spooled-sum.ts';
+import { type ReceivedSum, SpooledSum } from './spooled-sum.ts';
 import { SumReceiver } from './sum-receiver.ts';
 
 export type WorkerStream = ServerDuplexStream<WorkerMessage__Output, ServerMessage>;
@@ -27,8 +28,8 @@ export interface SessionEvents {
   ready(session: WorkerSession): void;
   /** Whether this result is still wanted; if not, its chunks are dropped as they come. */
   wants(session: WorkerSession, header: ShardHeader__Output): boolean;
-  /** A result has arrived whole. */
-  delivered(session: WorkerSession, header: ShardHeader__Output, sum: Float64Array | SpooledSum): void;
+  /** A result has arrived whole. Its sum is gone when the call returns. */
+  delivered(session: WorkerSession, header: ShardHeader__Output, sum: ReceivedSum): void;
   /** The worker cannot go on, for the reason it gave. */
   failed(session: WorkerSession, message: string): void;
   /** The worker broke the protocol and is refused. */
@@ -203,6 +204,7 @@ export class WorkerSession {
       this.events.delivered(this, header, sum);
     } finally {
       if (sum instanceof SpooledSum) sum.dispose();
+      else release([sum.buffer]);
     }
   }
 }
