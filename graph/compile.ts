@@ -161,7 +161,7 @@ function writeLocalStep(
   const given = clipped
     ? seeds
     : new Map([...seeds].map(([output, seed]) => [output, mul(b, seed, learningRate)] as const));
-  const gradients = differentiate(b, nodes, given, new Set(weights.values()));
+  const gradients = differentiate(b, nodes, given, new Set(weights.values()), batchSize);
   const updated = b.within('update', () => {
     const rate = clipped ? writeClippedRate(b, weights, gradients, { learningRate, maxGradientNorm }) : undefined;
     return writeStep(b, weights, gradients, rate);

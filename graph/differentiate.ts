@@ -8,6 +8,7 @@ import { gradientRule, isFlat } from './operators/registry.ts';
  * Reverse-mode differentiation: writes the backward nodes of `nodes` behind them.
  * @param seeds gradients of the loss with respect to some values, for instance the logits
  * @param wanted the values whose gradients are asked for, for instance the weights
+ * @param batchSize largest mini-batch to expect; no gradient depends on it but for rounding. Default: a small one
  * @returns the gradient of each wanted value; a value the loss does not depend on is missing
  * @throws ModelError that lists every node without a gradient between the wanted values and the loss
  */
@@ -16,6 +17,7 @@ export function differentiate(
   nodes: readonly Node[],
   seeds: ReadonlyMap<string, string>,
   wanted: ReadonlySet<string>,
+  batchSize = 1,
 ): Map<string, string> {
   const active = dependents(b, nodes, wanted);
   const contributions = new Map<string, string[]>();
@@ -36,6 +38,7 @@ export function differentiate(
         dy: first,
         dys,
         needs: (index) => active.has(node.inputs[index] ?? ''),
+        batchSize,
       });
     const gradients = b.within(`grad/${node.name}`, () => refusing(write, node, refusals));
     for (const [i, gradient] of gradients.entries()) {

@@ -1,4 +1,4 @@
-import type { Attributes } from './ir.ts';
+import { type Attributes, float32Tensor } from './ir.ts';
 import type { GraphWriter } from './writer.ts';
 
 /** Arithmetic on values, by their names. */
@@ -8,6 +8,12 @@ export const sub = (b: GraphWriter, x: string, y: string): string => b.op('Sub',
 export const div = (b: GraphWriter, x: string, y: string): string => b.op('Div', [x, y]);
 export const neg = (b: GraphWriter, x: string): string => b.op('Neg', [x]);
 export const scale = (b: GraphWriter, x: string, factor: number): string => b.op('Mul', [x, b.scalar(factor)]);
+
+/** A vector of `size` times the same number, one for all who ask. */
+export function filled(b: GraphWriter, size: number, value: 0 | 1): string {
+  const name = `${value === 0 ? 'zeros' : 'ones'}/${size}`;
+  return b.has(name) ? name : b.constant(float32Tensor([size], new Float32Array(size).fill(value)), name);
+}
 
 /** Zeros of the value's shape. */
 export function zerosLike(b: GraphWriter, value: string): string {

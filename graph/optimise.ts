@@ -11,6 +11,7 @@ import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
 import { joinScalarFactors } from './rewrites/scalar-factors.ts';
+import { scaleAndShiftAtOnce } from './rewrites/scale-and-shift.ts';
 import { shareGelu } from './rewrites/shared-gelu.ts';
 import { transposeNarrowFactors } from './rewrites/transposed-factors.ts';
 import { removeUndoneMoves } from './rewrites/undone-moves.ts';
@@ -34,6 +35,7 @@ const rewrites = ({ block, batchSize = 1 }: Target): readonly Rewrite[] => [
   sumPlacesFirst,
   fuseUpdates(batchSize),
   shareGelu,
+  scaleAndShiftAtOnce,
   ...(block === undefined ? [] : [blockConvolutions(block)]),
   removeUndoneMoves,
   foldIntoProducts,

@@ -1,10 +1,11 @@
 import { knownCount } from '../dims.ts';
-import { matMul, reduceSum } from '../expressions.ts';
-import { type Dim, elementCount, int, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
+import { reduceSum } from '../expressions.ts';
+import { type Dim, elementCount, intAttribute, ints, intsAttribute, stringAttribute } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
+import { kernelGradient } from './kernel-gradient.ts';
 import { positionsBackwards, positionsLast } from './kernel-order.ts';
 import type { GradientContext, Gradients, Operator } from './operator.ts';
-import { padSpatial, transposedToSize, windowSlices } from './patches.ts';
+import { transposedToSize } from './patches.ts';
 import { like, type ShapeContext, type ShapeRule, same } from './shape-rule.ts';
 import { withExplicitPads } from './transposed-padding.ts';
 import { inferredWindow, type Window, windowOf, windowOutput } from './windows.ts';
@@ -45,10 +46,7 @@ const convTransposeType: ShapeRule = (context) => {
   return same({ dtype, shape: [shape[0]!, (weight[1] as number) * groups, ...spatial] });
 };
 
-/**
- * Conv over any number of spatial axes, with groups. The weight gradient is a product of dy with the input's patches (im2col by
- * slices), the input gradient a transposed convolution.
- */
+/** Conv over any number of spatial axes, with groups. The input gradient is a transposed convolution. */
 function convGradients(context: GradientContext): Gradients {
   const { b, x, dy, needs, node } = context;
   const kernel = b.shape(x(1)).slice(2) as number[];
@@ -57,7 +55,7 @@ function convGradients(context: GradientContext): Gradients {
   const spatialAxes = [0, ...kernel.map((_, i) => i + 2)];
   return [
     needs(0) ? inputGradient(b, dy, x(1), x(0), window, groups) : undefined,
-    needs(1) ? weightGradient(b, x(0), dy, b.shape(x(1)) as number[], window, groups) : undefined,
+    needs(1) ? kernelGradient(context, x(0), dy, b.shape(x(1)) as number[], window, groups) : undefined,
     needs(2) ? reduceSum(b, dy, spatialAxes, false) : undefined,
   ];
 }
@@ -91,68 +89,9 @@ function turnedAround(b: GraphWriter, weight: string, kernel: readonly number[])
   return positionsLast(b, b.reshape(exchanged, [positions, channels * outputs]), [channels, outputs, ...kernel]);
 }
 
-/** From this many channels on, one product per kernel position beats joining the patches into one matrix first. */
-const wideChannels = 16;
-
-/** The weight gradient of the convolution that makes `dy`'s places out of `input`'s patches. @param shape of the weight */
-function weightGradient(
-  b: GraphWriter,
-  input: string,
-  dy: string,
-  shape: readonly number[],
-  window: Window,
-  groups: number,
-): string {
-  const [outputs, channels, ...kernel] = shape as readonly [number, number, ...number[]];
-  if (groups === 1 && channels >= wideChannels) {
-    const write = mergesBatch(b, dy, shape) ? productsOverBatch : productsPerImage;
-    const joined = b.op('Concat', write(b, input, dy, shape, window), { axis: int(0) });
-    return positionsLast(b, b.reshape(joined, [elementCount(kernel), outputs * channels]), shape);
-  }
-  const slices = windowSlices(b, padSpatial(b, input, window, 0), dy, window);
-  const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
-  const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
-  const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
-  const products = matMul(b, b.reshape(dy, [0, groups, outputs / groups, -1]), rows, false, true);
-  return b.reshape(reduceSum(b, products, [0], false), shape);
-}
-
-/**
- * Whether summing one product per image, of the size of the weight each, costs more than to bring the channels of all images together:
- * so it is with many channels on small images.
- */
-function mergesBatch(b: GraphWriter, dy: string, [outputs, channels, ...kernel]: readonly number[]): boolean {
-  const places = b.shape(dy).slice(2);
-  if (!places.every((size) => typeof size === 'number')) return false;
-  return elementCount(kernel) * outputs! * channels! > elementCount(places as number[]) * (outputs! + channels!);
-}
-
-/** For each kernel position [outputs, channels]: dy times the position's slice of the input, summed over the batch. */
-function productsPerImage(b: GraphWriter, input: string, dy: string, _: readonly number[], window: Window): string[] {
-  const rows = b.reshape(dy, [0, 0, -1]);
-  return windowSlices(b, padSpatial(b, input, window, 0), dy, window).map((slice) =>
-    reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
-  );
-}
-
-/** The same, by one product per position over all places of all images. With channels last, slices are cut in long pieces. */
-function productsOverBatch(
-  b: GraphWriter,
-  input: string,
-  dy: string,
-  [outputs, channels]: readonly number[],
-  window: Window,
-): string[] {
-  const places = window.kernel.map((_, i) => i + 2);
-  const rows = b.reshape(b.op('Transpose', [dy], { perm: ints([1, 0, ...places]) }), [outputs!, -1]);
-  const channelsLast = b.op('Transpose', [input], { perm: ints([0, ...places, 1]) });
-  return windowSlices(b, padSpatial(b, channelsLast, window, 0, true), dy, window, true).map((slice) =>
-    b.op('Gemm', [rows, b.reshape(slice, [-1, channels!])]),
-  );
-}
-
 /** The transpose of Conv: input gradient and forward pass change places, and the weight belongs to the convolution that runs backward. */
-function convTransposeGradients({ b, x, dy, needs, node }: GradientContext): Gradients {
+function convTransposeGradients(context: GradientContext): Gradients {
+  const { b, x, dy, needs, node } = context;
   const shape = b.shape(x(1)) as number[];
   const kernel = shape.slice(2);
   const window = windowOf(node, kernel, b.shape(dy).slice(2));
@@ -160,7 +99,7 @@ function convTransposeGradients({ b, x, dy, needs, node }: GradientContext): Gra
   const { output_padding: _, ...attributes } = node.attributes;
   return [
     needs(0) ? b.op('Conv', [dy, x(1)], attributes) : undefined,
-    needs(1) ? weightGradient(b, dy, x(0), shape, window, groups) : undefined,
+    needs(1) ? kernelGradient(context, dy, x(0), shape, window, groups) : undefined,
     needs(2) ? reduceSum(b, dy, [0, ...kernel.map((_, i) => i + 2)], false) : undefined,
   ];
 }

@@ -1,5 +1,5 @@
 import { ModelError } from '../../errors.ts';
-import { add, div, mul, scale, sub } from '../expressions.ts';
+import { add, div, filled, mul, scale, sub } from '../expressions.ts';
 import { type Dim, float, float32Tensor, floatAttribute, int, intAttribute, isFilled, type Node } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
@@ -62,9 +62,12 @@ function normalise(b: GraphWriter, x: string, axes: readonly number[], epsilon: 
 function normaliseRows(b: GraphWriter, x: string, epsilon: number): string {
   const size = b.shape(x).at(-1);
   if (typeof size !== 'number') return normalise(b, x, [b.rank(x) - 1], epsilon);
-  const name = `ones/${size}`;
-  const ones = b.has(name) ? name : b.constant(float32Tensor([size], new Float32Array(size).fill(1)), name);
-  return b.op('LayerNormalization', [x, ones], { axis: int(-1), epsilon: float(epsilon) }, { outputs: 3 });
+  return b.op(
+    'LayerNormalization',
+    [x, filled(b, size, 1)],
+    { axis: int(-1), epsilon: float(epsilon) },
+    { outputs: 3 },
+  );
 }
 
 /** A vector over channels, shaped to broadcast against [batch, channels, ...]. */
@@ -137,6 +140,7 @@ export const normalisationOperators: readonly Operator[] = [
   },
   {
     op: 'BatchNormalization',
+    infer: like(0),
     decomposition: {
       into: 'a scale and a shift by the stored statistics, which are not trained',
       write: frozenBatchNormalization,

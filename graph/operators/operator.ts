@@ -69,6 +69,8 @@ export interface GradientContext {
   readonly dys: readonly (string | undefined)[];
   /** Whether the gradient of the i-th input is asked for. */
   readonly needs: (index: number) => boolean;
+  /** Largest mini-batch to expect: what pays for small ones does not for large ones. */
+  readonly batchSize: number;
 }
 
 /** Gradients of the inputs, in order; undefined for one that was not asked for or has none. */

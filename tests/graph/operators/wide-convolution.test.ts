@@ -38,7 +38,35 @@ describe('gradients of a wide convolution are its adjoints', () => {
     { title: 'strided', image: [64, 6, 6], weight: [80, 64, 3, 3], dims: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] },
     { title: 'one-dimensional', image: [64, 9], weight: [64, 64, 4], dims: [6], strides: [1], pads: [0, 0] },
     { title: '1×1', image: [64, 4, 4], weight: [128, 64, 1, 1], dims: [4, 4], strides: [1, 1], pads: [0, 0, 0, 0] },
-  ])('$title', async ({ image, weight, dims, strides, pads, dilations }) => {
+    {
+      title: 'of a large image: rows stacked',
+      image: [20, 14, 15],
+      weight: [16, 20, 3, 3],
+      dims: [14, 15],
+      strides: [1, 1],
+      pads: [1, 1, 1, 1],
+      stacked: true,
+    },
+    {
+      title: 'rows stacked, dilated downwards and strided sideways',
+      image: [20, 19, 17],
+      weight: [18, 20, 2, 4],
+      dims: [16, 8],
+      strides: [1, 2],
+      pads: [0, 1, 0, 1],
+      dilations: [3, 1],
+      stacked: true,
+    },
+    {
+      title: 'rows stacked, in three dimensions',
+      image: [16, 6, 7, 8],
+      weight: [16, 16, 3, 2, 3],
+      dims: [5, 6, 8],
+      strides: [1, 1, 1],
+      pads: [1, 0, 1, 0, 0, 1],
+      stacked: true,
+    },
+  ])('$title', async ({ image, weight, dims, strides, pads, dilations, stacked = false }) => {
     const b = new GraphBuilder();
     const attributes = {
       kernel_shape: ints(weight.slice(2)),
@@ -52,6 +80,7 @@ describe('gradients of a wide convolution are its adjoints', () => {
     const conv = (input: string, kernel: string) => b.op('Conv', [input, kernel], attributes);
     const y = conv(x, w);
     const gradients = differentiate(b, [...b.nodes], new Map([[y, dy]]), new Set([x, w]));
+    expect(b.nodes.some(({ op }) => op === 'Expand')).toBe(stacked);
     const values = [gradients.get(x)!, gradients.get(w)!, u, v, dy, conv(u, w), conv(x, v)];
     const outputs = values.map((value) => b.op('Identity', [value]));
     const [dx, dw, us, vs, dys, alongU, alongV] = (await runGraph(b, outputs, { n: 3 })) as number[][];
@@ -63,6 +92,19 @@ describe('gradients of a wide convolution are its adjoints', () => {
       Math.abs(inner(dw!, vs!) - inner(dys!, alongV!)) / (scale * Math.sqrt(inner(alongV!, alongV!))),
     ).toBeLessThan(1e-6);
   });
+});
+
+test.each([
+  ['stacks rows for small mini-batches', [20, 14, 15], [16, 20, 3, 3], 8, true],
+  ['does not stack what large ones push out of the caches', [20, 14, 15], [16, 20, 3, 3], 500, false],
+  ['does not stack more than it saves in slices', [16, 14, 15], [64, 16, 3, 3], 1, false],
+])('the gradient of a kernel %s', (_, image, weight, batchSize, stacked) => {
+  const b = new GraphBuilder();
+  const [x, w] = [b.input('x', 'float32', ['n', ...image]), b.input('w', 'float32', weight)];
+  const y = b.op('Conv', [x, w], { kernel_shape: ints(weight.slice(2)), pads: ints([1, 1, 1, 1]) });
+  const dy = b.input('dy', 'float32', b.shape(y));
+  differentiate(b, [...b.nodes], new Map([[y, dy]]), new Set([w]), batchSize);
+  expect(b.nodes.some(({ op }) => op === 'Expand')).toBe(stacked);
 });
 
 function inner(a: readonly number[], b: readonly number[]): number {
