@@ -1,6 +1,6 @@
 import type { GraphBuilder } from './builder.ts';
 import type { Node } from './ir.ts';
-import { blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolutions.ts';
+import { activateInBlocks, blockConvolutions, type ChannelBlock } from './rewrites/blocked-convolutions.ts';
 import { shareCommonSubexpressions } from './rewrites/common-subexpressions.ts';
 import { removeDeadCode } from './rewrites/dead-code.ts';
 import { turnProductsOfFewRows } from './rewrites/few-rows.ts';
@@ -36,7 +36,7 @@ const rewrites = ({ block, batchSize = 1 }: Target): readonly Rewrite[] => [
   fuseUpdates(batchSize),
   shareGelu,
   scaleAndShiftAtOnce,
-  ...(block === undefined ? [] : [blockConvolutions(block)]),
+  ...(block === undefined ? [] : [blockConvolutions(block), activateInBlocks]),
   removeUndoneMoves,
   foldIntoProducts,
   transposeNarrowFactors,

@@ -37,16 +37,19 @@ function plain(node: Node, view: GraphView, block: ChannelBlock): ReturnType<Mat
   const { first: outputs, second: channels, window } = sizes;
   const { kernel, strides, dilations, padsBegin, padsEnd } = window;
   const positions = elementCount(kernel);
-  return () => {
-    const rows = b.reshape(positionsFirst(b, node.inputs[1]!), [positions, outputs, channels]);
-    const inputsFirst = b.op('Transpose', [rows], { perm: ints([0, 2, 1]) });
-    const weight = blocked(view, inputsFirst, [channels, outputs], kernel, block);
-    write(node, view, weight, outputs, {
+  const write = (input: string, weight: string) =>
+    writeBlocked(node, view, [input, weight], outputs, {
       kernel_shape: ints(kernel),
       strides: ints(strides),
       dilations: ints(dilations),
       pads: ints([...padsBegin, ...padsEnd]),
     });
+  const [x, w] = node.inputs as [string, string];
+  if (channels < block) return () => write(x, outputsBlocked(view, w, [outputs, channels], kernel, block));
+  return () => {
+    const rows = b.reshape(positionsFirst(b, w), [positions, outputs, channels]);
+    const inputsFirst = b.op('Transpose', [rows], { perm: ints([0, 2, 1]) });
+    write(inBlocks(view, x), blocked(view, inputsFirst, [channels, outputs], kernel, block));
   };
 }
 
@@ -62,18 +65,23 @@ function transposed(node: Node, view: GraphView, block: ChannelBlock): ReturnTyp
   const reach = kernel.map((size, i) => (size - 1) * dilations[i]!);
   const pads = [padsBegin, padsEnd].flatMap((side) => side.map((pad, i) => reach[i]! - pad));
   if (strides.some((stride) => stride !== 1) || pads.some((pad) => pad < 0)) return undefined;
+  const attributes = { kernel_shape: ints(kernel), dilations: ints(dilations), pads: ints(pads) };
   return () => {
     const weight = blocked(view, positionsBackwards(b, node.inputs[1]!), [channels, outputs], kernel, block);
-    write(node, view, weight, outputs, { kernel_shape: ints(kernel), dilations: ints(dilations), pads: ints(pads) });
+    writeBlocked(node, view, [inBlocks(view, node.inputs[0]!), weight], outputs, attributes);
   };
 }
 
-/** The sizes of a kernel [first, second, height, width] without groups whose channels are whole blocks, and how it moves. */
+/**
+ * The sizes of a kernel [first, second, height, width] without groups whose channels are whole blocks, and how it moves. A convolution may have
+ * fewer input channels than a block: it takes those as they are.
+ */
 function kernelSizes(node: Node, { b }: GraphView, block: ChannelBlock) {
   const shape = b.shape(node.inputs[1]!);
   if (shape.length !== 4 || !shape.every((size) => typeof size === 'number')) return undefined;
   const [first, second, ...kernel] = shape as [number, number, ...number[]];
-  if (intAttribute(node, 'group', 1) !== 1 || first % block !== 0 || second % block !== 0) return undefined;
+  const fits = second % block === 0 || (node.op === 'Conv' && second < block);
+  if (intAttribute(node, 'group', 1) !== 1 || first % block !== 0 || !fits) return undefined;
   const places = b.shape(node.outputs[0]!).slice(2);
   if (places.every((size) => typeof size === 'number') && elementCount(places as number[]) < fewestPlaces)
     return undefined;
@@ -94,20 +102,63 @@ function blocked(
   return b.reshape(moved, [outputs, channels, ...kernel]);
 }
 
-function write(
-  node: Node,
+/** A kernel for few input channels, [outputs / block, channels, positions, block]. It is small: no order is slow. */
+function outputsBlocked(
   { b }: GraphView,
   weight: string,
+  [outputs, channels]: readonly [number, number],
+  kernel: readonly number[],
+  block: ChannelBlock,
+): string {
+  const apart = b.reshape(weight, [outputs / block, block, channels, elementCount(kernel)]);
+  return b.reshape(b.op('Transpose', [apart], { perm: ints([0, 2, 3, 1]) }), [outputs, channels, ...kernel]);
+}
+
+function inBlocks({ b }: GraphView, image: string): string {
+  return b.op('ReorderInput', [image], { channels_last: int(0) }, { domain });
+}
+
+function writeBlocked(
+  node: Node,
+  { b }: GraphView,
+  operands: readonly [string, string],
   outputs: number,
   attributes: Readonly<Record<string, ReturnType<typeof ints>>>,
 ): void {
-  const [x, , bias] = node.inputs as [string, string, string?];
-  const input = b.op('ReorderInput', [x], { channels_last: int(0) }, { domain });
-  const inputs = bias ? [input, weight, bias] : [input, weight];
-  const convolved = b.op('Conv', inputs, attributes, { domain });
+  const bias = node.inputs[2];
+  const convolved = b.op('Conv', bias ? [...operands, bias] : operands, attributes, { domain });
   const type = b.type(node.outputs[0]!);
   const back = { channels: int(outputs), channels_last: int(0) };
   b.op('ReorderOutput', [convolved], back, { domain, outputNames: node.outputs });
   // As inferred before: sizes may be spelled differently now.
   b.declare(node.outputs[0]!, type);
 }
+
+/** Activations that keep their place: what they do to an image they do to its blocks. */
+const activations = new Set(['Relu', 'LeakyRelu', 'Elu', 'Sigmoid', 'Tanh', 'HardSigmoid', 'HardSwish']);
+
+/**
+ * Takes an activation between two convolutions on blocks of channels before the image is brought back from them, so that the second reads blocks where
+ * it had them made anew.
+ */
+export const activateInBlocks: Rewrite = (b, outputs) => {
+  /** An activated image → its blocks. */
+  const inBlocks = new Map<string, string>();
+  replacing((node, { producer, readers }) => {
+    const [input] = node.inputs as [string];
+    const [output] = node.outputs as [string];
+    if (node.op === 'ReorderInput') {
+      const known = inBlocks.get(input);
+      return known === undefined ? undefined : () => b.op('Identity', [known], {}, { outputNames: [output] });
+    }
+    const before = activations.has(node.op) ? producer(input) : undefined;
+    if (before?.op !== 'ReorderOutput' || !readers(output).some(({ op }) => op === 'ReorderInput')) return undefined;
+    return () => {
+      const type = b.type(output);
+      const activated = b.op(node.op, [before.inputs[0]!], node.attributes);
+      inBlocks.set(output, activated);
+      b.op('ReorderOutput', [activated], before.attributes, { domain, outputNames: [output] });
+      b.declare(output, type);
+    };
+  })(b, outputs);
+};

@@ -3,7 +3,7 @@ import { processorBlock } from '../../../client/processor-block.ts';
 import { GraphBuilder } from '../../../graph/builder.ts';
 import { exportGraph } from '../../../graph/export.ts';
 import { type Attributes, type Dim, int, ints } from '../../../graph/ir.ts';
-import { blockConvolutions, usesBlocks } from '../../../graph/rewrites/blocked-convolutions.ts';
+import { activateInBlocks, blockConvolutions, usesBlocks } from '../../../graph/rewrites/blocked-convolutions.ts';
 import { removeDeadCode } from '../../../graph/rewrites/dead-code.ts';
 import type { Rewrite } from '../../../graph/rewrites/rewrite.ts';
 import { removeUndoneMoves } from '../../../graph/rewrites/undone-moves.ts';
@@ -14,6 +14,7 @@ const here = (await processorBlock()) === undefined ? test.skip : test;
 
 const rewrite: Rewrite = (b, outputs) => {
   blockConvolutions(block)(b, outputs);
+  activateInBlocks(b, outputs);
   removeUndoneMoves(b, outputs);
   removeDeadCode(b, outputs);
 };
@@ -39,6 +40,30 @@ function convolution({ op = 'Conv', image, kernel = [64, 32, 3, 3], attributes =
 
 const pads = (...sizes: number[]) => ({ pads: ints(sizes) });
 
+/** Two convolutions with an activation between them. */
+function pair(activation: string, gives: 'end' | 'middle too') {
+  const b = new GraphBuilder();
+  const kernel = (name: string, shape: number[]) => b.input(name, 'float32', shape);
+  const conv = (x: string, w: string) => b.op('Conv', [x, w], { kernel_shape: ints([3, 3]), ...pads(1, 1, 1, 1) });
+  const first = conv(b.input('x', 'float32', ['batch', 3, 9, 8]), kernel('v', [32, 3, 3, 3]));
+  const middle = b.op(activation, [first]);
+  const end = conv(middle, kernel('w', [48, 32, 3, 3]));
+  return { b, outputs: gives === 'end' ? [end] : [end, middle] };
+}
+
+describe('an activation between convolutions on blocks', () => {
+  here.each([
+    ['Relu', 'end', { ReorderInput: 0, ReorderOutput: 1 }],
+    ['Sigmoid', 'middle too', { ReorderInput: 0, ReorderOutput: 2 }],
+    ['Softplus', 'end', { ReorderInput: 1, ReorderOutput: 2 }],
+  ] as const)('%s, with the %s given out', async (activation, gives, moves) => {
+    const { b, outputs } = pair(activation, gives);
+    const { after, expected, found } = await rewriteAndRun(b, outputs, rewrite, { batch: 3 });
+    for (const [move, count] of Object.entries(moves)) expect(after.filter((op) => op === move).length).toBe(count);
+    expect(largestError(found, expected)).toBeLessThan(1e-5);
+  });
+});
+
 describe('convolutions on blocks of channels', () => {
   here.each<[string, Case]>([
     ['one with a bias', { bias: true }],
@@ -48,13 +73,18 @@ describe('convolutions on blocks of channels', () => {
     ['a single position', { kernel: [32, 48, 1, 1], bias: true }],
     ['a kernel that is not square', { kernel: [32, 32, 3, 2] }],
     ['an image whose size is known only when it runs', { image: ['batch', 32, 'height', 'width'] }],
+    ['few input channels, taken as they are', { kernel: [32, 3, 3, 3], bias: true, attributes: pads(1, 0, 2, 1) }],
+    [
+      'few input channels, with strides',
+      { image: ['batch', 7, 17, 15], kernel: [64, 7, 5, 3], attributes: { strides: ints([2, 1]) } },
+    ],
     ['one that gives gradients back', { op: 'ConvTranspose', attributes: pads(1, 1, 1, 1) }],
     ['one that gives them back with dilations', { op: 'ConvTranspose', attributes: { dilations: ints([1, 2]) } }],
   ])('%s gives the same', async (_, given) => {
     const { b, outputs } = convolution(given);
     const sizes = { batch: 3, height: 8, width: 9 };
     const { after, expected, found } = await rewriteAndRun(b, outputs, rewrite, sizes);
-    expect(after).toContain('ReorderInput');
+    expect(after).toContain('ReorderOutput');
     expect(after).not.toContain('ConvTranspose');
     expect(usesBlocks(exportGraph(b.build('test', outputs)))).toBe(true);
     // Sums of up to 576 products in another order.
