@@ -10,6 +10,8 @@ import type { Window } from './windows.ts';
 const wideChannels = 16;
 /** Values of dy, once per row of the kernel, beyond which they leave the caches before a product reads them. */
 const mostStacked = 2 ** 22;
+/** Values of an example from which on a sum over few examples is not ReduceSum's. */
+const largeExample = 1024;
 
 /**
  * The gradient of the kernel of a convolution that makes `dy`'s places out of `input`'s patches: a product of dy with the patches
@@ -38,7 +40,19 @@ export function kernelGradient(
   const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
   const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
   const products = matMul(b, b.reshape(dy, [0, groups, outputs / groups, -1]), rows, false, true);
-  return b.reshape(reduceSum(b, products, [0], false), shape);
+  return b.reshape(sumOverBatch(b, products), shape);
+}
+
+/**
+ * [batch, …] → its sum over the batch, […]: a product with ones where examples are large, which takes a fifth of the time of ReduceSum (18 432 values
+ * of 10 examples: 40 µs for 170).
+ */
+function sumOverBatch(b: GraphWriter, values: string): string {
+  const example = b.shape(values).slice(1) as number[];
+  if (elementCount(example) < largeExample) return reduceSum(b, values, [0], false);
+  const sizes = b.op('Concat', [b.axes([1]), b.op('Shape', [values], { end: int(1) })], { axis: int(0) });
+  const ones = b.op('Expand', [b.scalar(1), sizes]);
+  return b.reshape(matMul(b, ones, b.reshape(values, [0, -1])), example);
 }
 
 /**
@@ -55,7 +69,7 @@ function mergesBatch(b: GraphWriter, dy: string, [outputs, channels, ...kernel]:
 function productsPerImage(b: GraphWriter, input: string, dy: string, _: readonly number[], window: Window): string {
   const rows = b.reshape(dy, [0, 0, -1]);
   const products = windowSlices(b, padSpatial(b, input, window, 0), dy, window).map((slice) =>
-    reduceSum(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true), [0], false),
+    sumOverBatch(b, matMul(b, rows, b.reshape(slice, [0, 0, -1]), false, true)),
   );
   return b.op('Concat', products, { axis: int(0) });
 }
@@ -121,7 +135,7 @@ function productsOfStackedRows(
     const starts = offset.map((position, i) => position * dilations[i]!);
     const ends = starts.map((start, i) => start + (places[i]! - 1) * strides[i]! + 1);
     const columns = b.op('Slice', [padded, b.axes(starts), b.axes(ends), axes, b.axes(strides)]);
-    return reduceSum(b, matMul(b, stacked, b.reshape(columns, [0, 0, -1]), false, true), [0], false);
+    return sumOverBatch(b, matMul(b, stacked, b.reshape(columns, [0, 0, -1]), false, true));
   });
   const joined = b.reshape(b.op('Concat', products, { axis: int(0) }), [-1, outputs!, kernelRows!, channels!]);
   return b.op('Transpose', [joined], { perm: ints([2, 0, 1, 3]) });

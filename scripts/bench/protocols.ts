@@ -12,7 +12,7 @@ export interface Protocol {
   readonly overheadTarget?: number;
   /** Smallest part of the workers' time that is to be spent on clients. */
   readonly busyTarget?: number;
-  /** PyTorch clients timed after each round. */
+  /** PyTorch clients timed between two rounds. */
   readonly pytorchClients: number;
   /** What scripts/bench/pytorch_step.py builds the same model and client from. */
   readonly pytorch: Readonly<Record<string, unknown>>;
@@ -30,7 +30,7 @@ export function cifar10Protocol(): Protocol {
     rounds: 10,
     costTarget: 0.85,
     overheadTarget: 0.1,
-    pytorchClients: 3,
+    pytorchClients: 12,
     pytorch: { kind: 'cnn', settings: { imageShape, channels, hidden, classes: 10 }, ...client },
   };
 }

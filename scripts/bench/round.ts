@@ -22,13 +22,19 @@ import { children, processorSeconds } from './processor-time.ts';
 import { cifar10Protocol, mlpProtocol, type Protocol, skewedProtocol } from './protocols.ts';
 import { PyTorch } from './pytorch.ts';
 
-/** One timed round: its record, seconds on the clock and of processor time, the same of a PyTorch client after it on average. */
+/** On the clock, and of processor time. */
+interface Seconds {
+  readonly wall: number;
+  readonly processor: number;
+}
+
+/** One timed round: its record, seconds on the clock and of processor time, the same of a PyTorch client before and after it on average. */
 interface TimedRound {
   readonly record: RoundRecord;
   readonly wall: number;
   /** Of server and workers; undefined where it cannot be read. */
   readonly processor: number | undefined;
-  readonly pytorch: { readonly wall: number; readonly processor: number } | undefined;
+  readonly pytorch: Seconds | undefined;
   /** Seconds of PyTorch's turn before it, which its record counts as training, and workers as idle. */
   readonly pause: number;
 }
@@ -143,18 +149,23 @@ async function timeRounds(
   const others = children();
   const used = () => processorSeconds(children().filter((id) => !others.includes(id)));
   let record: RoundRecord | undefined;
+  /** PyTorch's clients before the round, each. */
+  let before: readonly Seconds[] = [];
   let since = { clock: performance.now(), processor: used(), pause: 0 };
   /** Between two rounds: the time of the one before, and PyTorch's turn. */
   const turn = async () => {
     const wall = (performance.now() - since.clock) / 1000;
     const processor = (used() ?? Number.NaN) - (since.processor ?? Number.NaN);
     const began = performance.now();
-    const times: { wall: number; processor: number }[] = [];
-    for (let i = 0; i < pytorchClients && torch; i++) times.push(await torch.train());
-    const average = (key: 'wall' | 'processor') => mean(times.map((time) => time[key])) / 1000;
+    const after: Seconds[] = [];
+    for (let i = 0; i < pytorchClients && torch; i++) after.push(await torch.train());
+    // The machine's speed changes within seconds: those before a round tell as much as those after it.
+    const times = [...before, ...after];
+    const average = (key: keyof Seconds) => mean(times.map((time) => time[key])) / 1000;
     const pytorch = times.length > 0 ? { wall: average('wall'), processor: average('processor') } : undefined;
     // In round 1 everything is compiled for the first time.
     if (record && record.round > 1) rounds.push({ record, wall, processor, pytorch, pause: since.pause });
+    before = after;
     since = { clock: performance.now(), processor: used(), pause: (performance.now() - began) / 1000 };
   };
   await runRounds(config, turn, (finished) => {
