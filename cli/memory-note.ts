@@ -1,11 +1,13 @@
+import { deltasKept } from '../client/trainer.ts';
 import type { FederatedDataset } from '../data/dataset.ts';
 import { DpflError } from '../errors.ts';
 import { estimateStep } from '../graph/estimate.ts';
-import type { Model } from '../graph/ir.ts';
+import { layersOf } from '../graph/forward.ts';
+import { elementCount, type Model } from '../graph/ir.ts';
 import { formatBytes } from '../report/format.ts';
 
 /**
- * What a worker needs to train one client, the only one it trains at a time. Sequences are taken to be as long as the longest held out.
+ * What a worker needs to train one client (of small models it may train several at a time, which need activations each), and for what clients come to. Sequences are taken to be as long as the longest held out.
  * undefined where the shapes of the model do not tell.
  */
 export function memoryNote(model: Model, dataset: FederatedDataset, batchSize: number): string | undefined {
@@ -14,7 +16,9 @@ export function memoryNote(model: Model, dataset: FederatedDataset, batchSize: n
   try {
     const { bytes, activationBytes } = estimateStep(model, { batch: batchSize, length });
     const batch = `mini-batches of ${batchSize}${fields.features ? ` × ${length} frames` : ''}`;
-    return `memory of a worker for one client: about ${formatBytes(bytes)}, parameters × 3 and ${formatBytes(activationBytes)} of activations for ${batch}`;
+    const client = `memory of a worker for one client: about ${formatBytes(bytes)}, parameters × 3 and ${formatBytes(activationBytes)} of activations for ${batch}`;
+    const parameters = layersOf(model).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+    return `${client}; ${formatBytes((8 + 4 * deltasKept(parameters)) * parameters)} for deltas and their sum`;
   } catch (error) {
     if (error instanceof DpflError) return undefined;
     throw error;

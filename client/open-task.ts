@@ -3,7 +3,6 @@ import { FieldBuffers } from '../data/field-buffers.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { DataError, ModelError } from '../errors.ts';
-import { clientsPerRun } from '../graph/client-groups.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ExactGrid } from '../params/grid.ts';
 import { ParameterLayout } from '../params/layout.ts';
@@ -43,7 +42,7 @@ export async function openTask(task: WorkerTask, model: TrainingArtifact): Promi
   const dataset = openDataset(task.data, task.seed);
   requireSameUsers(dataset, task);
   await requireBlock(task.block);
-  const { delta, sum } = allocateVectors(layout.size, Math.max(clientsPerRun(layout.size), deltasKept(layout.size)));
+  const { delta, sum } = allocateVectors(layout.size, deltasKept(layout.size));
   return {
     seed: task.seed,
     local: task.local,

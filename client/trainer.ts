@@ -1,4 +1,5 @@
 import type { ExampleBatch } from '../data/dataset.ts';
+import { clientsPerRun } from '../graph/client-groups.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { deltasPerPass } from '../params/vector.ts';
@@ -24,9 +25,9 @@ export interface LocalResult {
 /** Bytes that the deltas of one pass of adding may take; a larger model's are added one by one. */
 const mostBytes = 2 ** 26;
 
-/** How many deltas of clients that are trained one by one a worker keeps, to add them together. */
+/** How many deltas a worker has room for: those of all clients of a run, and of clients that are trained one by one, to add them together. */
 export function deltasKept(parameters: number): number {
-  return 4 * deltasPerPass * parameters <= mostBytes ? deltasPerPass : 1;
+  return Math.max(clientsPerRun(parameters), 4 * deltasPerPass * parameters <= mostBytes ? deltasPerPass : 1);
 }
 
 /** Trains simulated clients in one onnxruntime session, in which one run is a client's whole local training, or that of several clients. */

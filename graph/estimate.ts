@@ -69,7 +69,7 @@ export function writeStep(model: Model, sizes?: AssumedSizes): { b: GraphBuilder
   const nodes = optimiseForward(b, imported, [logits]);
   const forward = b.build('forward', [logits]);
   const seed = b.input(b.unique('seed'), 'float32', b.shape(logits));
-  const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted).values()];
+  const gradients = [...differentiate(b, nodes, new Map([[logits, seed]]), wanted, sizes?.batch).values()];
   optimise(b, gradients);
   return { b, forward, step: b.build('step', gradients) };
 }
