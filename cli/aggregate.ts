@@ -3,6 +3,8 @@ import { ConfigError } from '../errors.ts';
 import { runAggregator } from '../server/aggregator.ts';
 import type { AggregatorCommandOptions } from './commands/aggregator.ts';
 import { serverSecurity, workerSecurity } from './security.ts';
+import { exposeMetrics, voiceOf } from './telemetry/telemetry.ts';
+import type { ServerSource } from './telemetry/watch-server.ts';
 
 /**
  * `dpfl aggregator`: stands between a server and workers of its own until the run is over.
@@ -29,16 +31,36 @@ export async function aggregate(options: AggregatorCommandOptions): Promise<void
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
-  const log = (line: string) => process.stderr.write(`${line}\n`);
+  const voice = voiceOf(options, 'dpfl-aggregator');
+  const log = (line: string) => voice.progress.note(line);
+  const name = options.name ?? `${hostname()}-${process.pid}`;
+  let close: (() => void) | undefined;
   try {
+    const metrics = options.metrics === undefined ? undefined : await aggregatorMetrics();
+    close = metrics && (await exposeMetrics(options, metrics.above.registry, voice.progress));
     await runAggregator({
-      above: { server, name: options.name ?? `${hostname()}-${process.pid}`, credentials, signal: stop.signal, log },
+      above: { server, name, credentials, signal: stop.signal, log, events: metrics?.above },
       below: { listen, tls: below.tls, token: below.token },
       shardSize: options.shardSize,
-      onListening: (address) => log(`listening on ${address}; start workers with: dpfl worker --server ${address}`),
+      onListening: (node) => {
+        metrics?.watch(node);
+        log(`listening on ${node.address}; start workers with: dpfl worker --server ${node.address}`);
+      },
     });
   } catch (error) {
     // Asked to stop: the server gives the shard to another worker.
-    if (!stop.signal.aborted) throw error;
+    if (!stop.signal.aborted && !voice.tell(error)) throw error;
+  } finally {
+    close?.();
   }
+}
+
+/** A worker's figures for what passes above, a server's for what passes below. Loaded only where someone asks for it. */
+async function aggregatorMetrics() {
+  const [{ WorkerMetrics }, { watchServer }] = await Promise.all([
+    import('./telemetry/worker-metrics.ts'),
+    import('./telemetry/watch-server.ts'),
+  ]);
+  const above = new WorkerMetrics();
+  return { above, watch: (node: ServerSource) => watchServer(above.registry, node) };
 }

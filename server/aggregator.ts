@@ -16,8 +16,8 @@ export interface AggregatorOptions {
   readonly below: Pick<AggregationOptions, 'listen' | 'tls' | 'token'>;
   /** Clients per lease that it gives to a worker. */
   readonly shardSize: number;
-  /** Hears of the address that workers below may connect to, once there is a task for them. */
-  readonly onListening?: (address: string) => void;
+  /** Hears of the server that workers below may connect to, once there is a task for them. */
+  readonly onListening?: (server: AggregationServer) => void;
 }
 
 /**
@@ -83,7 +83,7 @@ class AggregatorNode {
     this.#server = await AggregationServer.start({ ...below, runId: randomUUID(), task, model, log: above.log });
     this.#task = task;
     this.#model = model;
-    onListening?.(this.#server.address);
+    onListening?.(this.#server);
     return this.#server;
   }
 }

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { addSecurityOptions, type SecurityOptions } from './security-options.ts';
+import { addTelemetryOptions, type TelemetryOptions } from './telemetry-options.ts';
 
-export interface AggregatorCommandOptions extends SecurityOptions {
+export interface AggregatorCommandOptions extends SecurityOptions, TelemetryOptions {
   readonly server: string;
   readonly listen: string;
   readonly shardSize: number;
@@ -25,7 +26,7 @@ export function addAggregatorCommand(program: Command): void {
       'Takes shards of clients from a dpfl server like a worker, gives them in smaller ones to workers of its own, and returns ' +
         'one exact sum. The trained model is the same, bit for bit. Aggregators may stand above aggregators.',
     );
-  addSecurityOptions(command)
+  addTelemetryOptions(addSecurityOptions(command))
     .addHelpText(
       'after',
       `

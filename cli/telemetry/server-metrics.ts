@@ -1,19 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { FaultRecord } from '../../server/faults.ts';
 import type { RoundRecord } from '../../server/records.ts';
-import type { WireTally } from '../../server/wire-tally.ts';
+import { type ServerSource, watchServer } from './watch-server.ts';
 
 /** Seconds: from rounds of a toy to rounds of an hour. */
 const BUCKETS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000];
 const PHASES = ['training', 'evaluation', 'server', 'sampling', 'summing', 'noise', 'optimizer', 'total'] as const;
-
-/** What the figures are read from when someone asks. */
-export interface ServerSource {
-  workerCount(): number;
-  readonly tally: WireTally;
-  readonly faults: { readonly total: FaultRecord };
-  readonly admission: { readonly wrongTokens: number };
-}
 
 /** A server's figures for Prometheus: totals and times. No label names a worker, a client or anything they hold. */
 export class ServerMetrics {
@@ -66,35 +57,7 @@ export class ServerMetrics {
 
   /** Reads from `server` whenever someone asks. To be called once. */
   watch(server: ServerSource): void {
-    const { tally } = server;
-    this.#read('dpfl_workers_connected', 'Workers that have said Hello', () => server.workerCount(), Gauge);
-    this.#read('dpfl_shards_leased_total', 'Shards given to workers, repeats included', () => tally.shardsLeased);
-    this.#read('dpfl_shards_returned_total', 'Results of shards that were summed', () => tally.shardsAccepted);
-    this.#read('dpfl_sent_bytes_total', 'Payload to workers: training step, parameters', () => tally.bytesSent);
-    this.#read('dpfl_received_bytes_total', 'Payload from workers: sums', () => tally.bytesReceived);
-    this.#read('dpfl_wrong_tokens_total', 'Streams refused for their token', () => server.admission.wrongTokens);
-    const faults = new Counter({
-      name: 'dpfl_faults_total',
-      help: 'Rejected results and lost leases, by kind (docs/architecture.md, The wire)',
-      labelNames: ['kind'],
-      registers: [this.registry],
-      collect: () => {
-        faults.reset();
-        for (const [kind, times] of Object.entries(server.faults.total)) faults.inc({ kind }, times);
-      },
-    });
-  }
-
-  #read(name: string, help: string, value: () => number, Kind: typeof Gauge | typeof Counter = Counter): void {
-    const metric = new Kind({
-      name,
-      help,
-      registers: [this.registry],
-      collect: () => {
-        metric.reset();
-        metric.inc(value());
-      },
-    });
+    watchServer(this.registry, server);
   }
 
   #gauge(name: string, help: string): Gauge {

@@ -1,7 +1,7 @@
 import type { TelemetryOptions } from '../commands/telemetry-options.ts';
 import type { Progress } from '../progress.ts';
-import type { ServerSource } from './server-metrics.ts';
 import { exposeMetrics } from './telemetry.ts';
+import type { ServerSource } from './watch-server.ts';
 
 /** A server's progress with its metrics beside it. */
 export interface ServerTelemetry {

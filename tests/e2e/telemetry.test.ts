@@ -1,6 +1,7 @@
+import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { Command, describeBuilt, dpfl } from '../support/command-line.ts';
-import { cleanUp, tinyDirectory } from './support/tiny-run.ts';
+import { cleanUp, tinyDirectory, untilRound } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
 const TOKEN = 'a-known-token-0123456789';
@@ -15,7 +16,7 @@ async function scrape(address: string): Promise<Map<string, number>> {
   );
 }
 
-describeBuilt('metrics and logs of server and worker', () => {
+describeBuilt('metrics and logs of server, worker and aggregator', () => {
   afterAll(cleanUp);
 
   test(
@@ -67,6 +68,36 @@ describeBuilt('metrics and logs of server and worker', () => {
       }
       const told = [...outputs.map(({ stdout, stderr }) => stdout + stderr), ...atServer.keys()].join('\n');
       expect(told).not.toContain(TOKEN);
+    },
+    PATIENCE,
+  );
+
+  test(
+    'an aggregator tells what passes above and below it',
+    async () => {
+      const cwd = tinyDirectory();
+      const environment = { DPFL_TOKEN: TOKEN };
+      const start = (...args: string[]) => new Command(args, { cwd, environment });
+      const server = start('server', 'tiny.yaml', '--listen', '127.0.0.1:0', '--set', 'federation.rounds=12');
+      const [, address] = await server.line(/listening on (127\.0\.0\.1:\d+);/);
+      const telemetry = ['--metrics', '127.0.0.1:0', '--log-format', 'json'];
+      const node = start('aggregator', '--server', address, '--listen', '127.0.0.1:0', ...telemetry);
+      const [, figures] = await node.line(/metrics on http:\/\/(127\.0\.0\.1:\d+)\/metrics/);
+      const [, below] = await node.line(/listening on (127\.0\.0\.1:\d+);/);
+      const worker = start('worker', '--server', below);
+      await untilRound(join(cwd, 'runs', 'tiny-001'), 1);
+      worker.kill('SIGSTOP');
+      const samples = await scrape(figures);
+      worker.kill('SIGCONT');
+      expect(samples.get('dpfl_worker_connected')).toBe(1);
+      expect(samples.get('dpfl_workers_connected')).toBe(1);
+      const sentUp = samples.get('dpfl_worker_shards_total') ?? 0;
+      expect(sentUp).toBeGreaterThan(0);
+      expect(samples.get('dpfl_shards_returned_total')).toBeGreaterThanOrEqual(sentUp);
+      expect(samples.get('dpfl_worker_seconds_total{phase="training"}')).toBeGreaterThan(0);
+      const outputs = await Promise.all([server.ended, node.ended, worker.ended]);
+      expect(outputs.map(({ status }) => status)).toEqual([0, 0, 0]);
+      for (const line of outputs[1]!.stderr.trim().split('\n')) expect(() => JSON.parse(line)).not.toThrow();
     },
     PATIENCE,
   );
