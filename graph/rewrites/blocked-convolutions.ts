@@ -143,12 +143,12 @@ const activations = new Set(['Relu', 'LeakyRelu', 'Elu', 'Sigmoid', 'Tanh', 'Har
  */
 export const activateInBlocks: Rewrite = (b, outputs) => {
   /** An activated image → its blocks. */
-  const inBlocks = new Map<string, string>();
+  const activatedBlocks = new Map<string, string>();
   replacing((node, { producer, readers }) => {
     const [input] = node.inputs as [string];
     const [output] = node.outputs as [string];
     if (node.op === 'ReorderInput') {
-      const known = inBlocks.get(input);
+      const known = activatedBlocks.get(input);
       return known === undefined ? undefined : () => b.op('Identity', [known], {}, { outputNames: [output] });
     }
     const before = activations.has(node.op) ? producer(input) : undefined;
@@ -156,7 +156,7 @@ export const activateInBlocks: Rewrite = (b, outputs) => {
     return () => {
       const type = b.type(output);
       const activated = b.op(node.op, [before.inputs[0]!], node.attributes);
-      inBlocks.set(output, activated);
+      activatedBlocks.set(output, activated);
       b.op('ReorderOutput', [activated], before.attributes, { domain, outputNames: [output] });
       b.declare(output, type);
     };

@@ -25,7 +25,7 @@ export const scaleAndShiftAtOnce: Rewrite = replacing((node, view) => {
 });
 
 function affineOf(node: Node, { b, producer, readers, isOutput }: GraphView): Affine | undefined {
-  if (node.op !== 'Add') return undefined;
+  if (node.op !== 'Add' || b.type(node.outputs[0]!).dtype !== 'float32') return undefined;
   for (const [product, shift] of bothWays(node)) {
     const scaled = producer(product);
     if (scaled?.op !== 'Mul' || readers(product).length > 1 || isOutput(product)) continue;

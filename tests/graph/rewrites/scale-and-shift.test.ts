@@ -53,6 +53,14 @@ describe('two passes stay', () => {
     expect(b.nodes.map(({ op }) => op)).toEqual(['Mul', 'Add']);
   });
 
+  test('for whole numbers', () => {
+    const b = new GraphBuilder();
+    const [x, factor] = [b.input('x', 'int64', [2, 3, 20]), b.input('factor', 'int64', [3, 1])];
+    const y = b.op('Add', [b.op('Mul', [x, factor]), factor]);
+    scaleAndShiftAtOnce(b, [y]);
+    expect(b.nodes.map(({ op }) => op)).toEqual(['Mul', 'Add']);
+  });
+
   test('where something else reads the product', () => {
     const { b, product, y } = affine(['n', 3, 4, 5], [3, 1, 1]);
     scaleAndShiftAtOnce(b, [y, product]);
