@@ -1,9 +1,10 @@
-import { ConfigError, PrivacyError, ProtocolError } from '../errors.ts';
+import { ConfigError, PrivacyError } from '../errors.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
 import { InProcessServer } from '../server/in-process.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
+import { RoundAbandoned } from '../server/rounds.ts';
 import { runFederated } from '../server/run.ts';
 import type { RunConfig } from '../server/run-config.ts';
 import { AggregationServer } from '../server/service.ts';
@@ -61,7 +62,7 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
     options.onResumable?.(resumeHint(directory.path, listen));
-    options.signal.addEventListener('abort', () => abandonWithoutWorkers(server));
+    options.signal.addEventListener('abort', () => abandonWithoutWorkers(server, progress));
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -108,9 +109,10 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
 }
 
 /** A round that nobody trains would not end: there is nothing to wait for. */
-function abandonWithoutWorkers(server: AggregationServer | InProcessServer): void {
+function abandonWithoutWorkers(server: AggregationServer | InProcessServer, progress: Progress): void {
   if (server instanceof InProcessServer || server.workerCount() > 0) return;
-  server.fail(new ProtocolError('stopped while no worker was connected'));
+  progress.note('no worker is connected: no round is waited for');
+  server.fail(new RoundAbandoned('stopped while no worker was connected'));
 }
 
 /** How an interrupted run goes on. */

@@ -1,9 +1,13 @@
 import type { RoundSettings } from '../client/round-settings.ts';
+import { ProtocolError } from '../errors.ts';
 import type { RoundAggregator, RoundTotals, SumLimits } from './aggregation.ts';
 import type { FaultRecord } from './faults.ts';
 import type { ShardPlanner } from './shard-planner.ts';
 import type { DeliveredShard } from './shard-result.ts';
 import type { Simulation, SimulationRecord } from './simulation.ts';
+
+/** The round under way was given up because the run is to end and nobody is there to finish it. Nothing failed. */
+export class RoundAbandoned extends ProtocolError {}
 
 /** Trains shards of clients somewhere: the gRPC service in real runs, anything in the same process in tests. */
 export interface RoundServer {
@@ -12,6 +16,7 @@ export interface RoundServer {
    * @param parameters θ(t−1); not changed by the caller before the promise settles
    * @param onResult called once per shard, in any order; what it throws rejects the promise
    * @param onUnderWay called at most once, when the first workers train and this process has time for something else
+   * @throws RoundAbandoned when the run is to end and nobody could finish the round
    */
   runRound(
     round: number,

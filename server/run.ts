@@ -17,7 +17,7 @@ import { RejectionWatch } from './rejection-watch.ts';
 import { requireFresh, restoreRun } from './resume.ts';
 import { initialRecord, roundRecord } from './round-record.ts';
 import { centralStep } from './round-step.ts';
-import { type RoundServer, trainCohort } from './rounds.ts';
+import { RoundAbandoned, type RoundServer, trainCohort } from './rounds.ts';
 import type { RunConfig } from './run-config.ts';
 import type { RunDirectory } from './run-directory.ts';
 import { RunPrivacy } from './run-privacy.ts';
@@ -46,7 +46,7 @@ export interface FederatedRun {
   readonly progress?: RunProgress;
   /** A checkpoint of this run directory to continue from. */
   readonly resumeFrom?: Checkpoint;
-  /** Ends the run, with a checkpoint, after the round under way. */
+  /** Ends the run, with a checkpoint, after the round under way (without, where `server` rejects that with RoundAbandoned). */
   readonly signal?: AbortSignal;
 }
 
@@ -159,6 +159,10 @@ class Coordinator {
       }
       await this.#written;
       await this.#save(this.#state());
+    } catch (error) {
+      // Its cohort is drawn, so what privacy keeps of rounds is ahead of the parameters: the last checkpoint stays the last.
+      if (!(error instanceof RoundAbandoned)) throw error;
+      await this.#written;
     } finally {
       // A round that fails must not cut off the files of the one before. Their own failure is told above.
       await this.#written.catch(() => undefined);

@@ -142,7 +142,7 @@ describeBuilt('a model of the user’s own, with LoRA, frozen layers and BatchNo
     'interrupted and resumed it ends in the same bits',
     async () => {
       const command = new Command(['run', 'tiny.yaml', '--output', 'interrupted'], { cwd: directory });
-      // Not before: a run stopped while no worker is connected has trained nothing, and writes no model.
+      // Not before: adapters that nobody has trained add nothing.
       await command.line(/^round 2\/8/m);
       command.kill('SIGINT');
       expect((await command.ended).status).toBe(130);

@@ -62,6 +62,29 @@ describeBuilt('dpfl --resume', () => {
   );
 
   test(
+    'after Ctrl-C while no worker is connected: the round is given up, with model, report and the command that goes on',
+    async () => {
+      const alone = new Command(['server', 'tiny.yaml', '--listen', '127.0.0.1:0', '--output', 'alone'], {
+        cwd: directory,
+      });
+      await alone.line(/^round 0\/3/m);
+      alone.kill('SIGINT');
+      const { status, stdout, stderr } = await alone.ended;
+      const run = join('alone', 'tiny-001');
+      expect(status).toBe(130);
+      expect(stderr).toContain('no worker is connected: no round is waited for');
+      expect(stderr).not.toContain('dpfl:');
+      expect(stdout).toContain('stopped after 0 of 3 rounds');
+      expect(stdout).toContain(`dpfl run --resume ${run}`);
+      expect(existsSync(join(directory, run, 'model.onnx'))).toBe(true);
+      expect((await dpfl(['run', '--resume', run], { cwd: directory })).status).toBe(0);
+      expect(outcomeOf(join(directory, run))).toEqual(expected);
+      expect(timeless(join(directory, run))).toBe(report);
+    },
+    PATIENCE,
+  );
+
+  test(
     'after SIGKILL of the server: rounds since the last checkpoint are computed again, and are the same',
     async () => {
       const args = ['tiny.yaml', '--output', 'crashed', '--set', 'federation.shardSize=64'];

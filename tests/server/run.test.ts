@@ -6,7 +6,7 @@ import { PldAccountant } from '../../privacy/pld-accountant.ts';
 import { RdpAccountant } from '../../privacy/rdp-accountant.ts';
 import { loadCheckpoint, newestCheckpoint } from '../../server/checkpoint.ts';
 import type { RoundRecord } from '../../server/records.ts';
-import type { RoundServer } from '../../server/rounds.ts';
+import { RoundAbandoned, type RoundServer } from '../../server/rounds.ts';
 import { type FederatedRun, runFederated } from '../../server/run.ts';
 import { RunDirectory, readLines } from '../../server/run-directory.ts';
 import { dataset, evaluator, layout, ToyServer, temporaryDirectory, toyConfig } from './toy-run.ts';
@@ -37,11 +37,11 @@ async function ledgerOf(directory: RunDirectory) {
 }
 
 /** A server that loses its workers in round `fatal`. */
-function failingServer(server: RoundServer, fatal: number): RoundServer {
+function failingServer(server: RoundServer, fatal: number, error = new Error('all workers died')): RoundServer {
   return {
     workerCount: () => server.workerCount(),
     async runRound(round, ...rest) {
-      if (round === fatal) throw new Error('all workers died');
+      if (round === fatal) throw error;
       await server.runRound(round, ...rest);
     },
   };
@@ -211,6 +211,20 @@ describe('resuming', () => {
     expect(resumed.outcome).toEqual(whole.outcome);
     expect(resumed.records).toEqual(whole.records);
     expect(await ledgerOf(runDirectory)).toEqual(await ledgerOf(whole.runDirectory));
+  });
+
+  test('a round given up ends the run with the parameters of the one before, and the checkpoint there was', async () => {
+    const config = toyConfig();
+    const whole = await start({ config });
+    const server = failingServer(new ToyServer(config), 4, new RoundAbandoned('nobody is there'));
+    const { outcome, runDirectory, records } = await start({ config, server });
+    expect(outcome).toMatchObject({ round: 3, finished: false });
+    expect(records).toEqual(whole.records.slice(0, 4));
+    const resumeFrom = (await newestCheckpoint(runDirectory.checkpoints))!;
+    expect(resumeFrom.round).toBe(2);
+    const resumed = await start({ config, runDirectory, resumeFrom });
+    expect(resumed.outcome).toEqual(whole.outcome);
+    expect(resumed.records).toEqual(whole.records);
   });
 
   test('lines that a crash left after the checkpoint, or tore, are dropped', async () => {
