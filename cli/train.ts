@@ -75,7 +75,7 @@ export async function train(config: string | undefined, options: RunOptions, net
       if (voice.tell(error)) return;
       throw error;
     }
-    // Asked to stop while there was nobody to finish the round: nothing failed.
+    // Asked to stop, and then all workers left and none came for the round to be finished: nothing failed.
     progress.note(error.message);
     process.exitCode = EXIT.interrupted;
     return;

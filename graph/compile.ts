@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.ts';
-import type { LayerSpec } from '../params/layout.ts';
+import { type LayerSpec, ParameterLayout } from '../params/layout.ts';
 import type { Binding, DataField } from './binding.ts';
 import { GraphBuilder } from './builder.ts';
 import { ClientGroups, clientsPerRun } from './client-groups.ts';
@@ -10,7 +10,7 @@ import { activeDropouts, DropoutDraws } from './dropout.ts';
 import { exportGraph } from './export.ts';
 import { mul } from './expressions.ts';
 import { layersOf, writeForwardAndLoss } from './forward.ts';
-import { elementCount, int, type Model } from './ir.ts';
+import { int, type Model } from './ir.ts';
 import { hoistInvariants } from './loop-invariants.ts';
 import type { CarriedLayer, LoopState } from './loop-state.ts';
 import { writeMiniBatch } from './mini-batch.ts';
@@ -128,8 +128,8 @@ export function compileTraining(
 
 /** Small models, whose steps gather rows instead of writing weights. CTC has operators that no rule knows. */
 function isWorthGrouping(binding: Binding, layers: readonly LayerSpec[], { batchSize = 1 }: TrainingOptions): boolean {
-  const parameters = layers.reduce((sum, { shape }) => sum + elementCount(shape), 0);
-  return binding.loss.kind !== 'ctc' && batchSize <= largestGatheredBatch && clientsPerRun(parameters) > 1;
+  const { size } = new ParameterLayout(layers);
+  return binding.loss.kind !== 'ctc' && batchSize <= largestGatheredBatch && clientsPerRun(size) > 1;
 }
 
 /** A layer's weight inside the loop. Under a prefix of their own: a user's layer may be called `learning_rate`. */

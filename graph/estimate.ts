@@ -1,10 +1,11 @@
 import { ModelError } from '../errors.ts';
+import { ParameterLayout } from '../params/layout.ts';
 import { GraphBuilder, namesRead } from './builder.ts';
 import { differentiate } from './differentiate.ts';
 import { knownCount } from './dims.ts';
 import { layersOf } from './forward.ts';
 import { writeForward } from './import.ts';
-import { type DataType, type Dim, elementCount, type Graph, type Model, type Node, type ValueType } from './ir.ts';
+import type { DataType, Dim, Graph, Model, Node, ValueType } from './ir.ts';
 import { operatorOf } from './operators/registry.ts';
 import { optimise, optimiseForward } from './optimise.ts';
 
@@ -33,7 +34,7 @@ export interface StepEstimate {
 export function estimateStep(model: Model, sizes: AssumedSizes): StepEstimate {
   const { b, forward, step } = writeStep(model, sizes);
   const typeOf = (name: string) => b.type(name);
-  const parameters = layersOf(model).reduce((sum, { shape }) => sum + elementCount(shape), 0);
+  const parameters = new ParameterLayout(layersOf(model)).size;
   const activationBytes = peakBytes(step, typeOf);
   return {
     bytes: 12 * parameters + storedBytes(step, model) + activationBytes,

@@ -37,7 +37,7 @@ export function kernelGradient(
   }
   const slices = windowSlices(b, padSpatial(b, input, window, 0), dy, window);
   const columns = slices.map((slice) => b.reshape(slice, [0, 0, 1, -1]));
-  const patches = b.op('Concat', columns, { axis: { kind: 'int', value: 2 } });
+  const patches = b.op('Concat', columns, { axis: int(2) });
   const rows = b.reshape(patches, [0, groups, channels * elementCount(kernel), -1]);
   const products = matMul(b, b.reshape(dy, [0, groups, outputs / groups, -1]), rows, false, true);
   return b.reshape(sumOverBatch(b, products), shape);
