@@ -6,7 +6,7 @@ import { batchOffsets, drawOrder } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 import { takesSeveralRuns } from './grouping.ts';
 import { haveSameShape, joinExamples } from './joined-examples.ts';
-import type { TrainingSession } from './training-session.ts';
+import type { StartingPoint, TrainingSession } from './training-session.ts';
 
 /** A client's data, and the stream that draws its mini-batches. */
 export interface ClientWork {
@@ -26,7 +26,7 @@ export interface GroupResult {
 
 /** Trains a client whose local training takes several runs. */
 type SingleTrainer = (
-  parameters: Float32Array,
+  start: StartingPoint,
   examples: ExampleBatch,
   settings: LocalConfig,
   random: RandomStream,
@@ -79,21 +79,21 @@ export class GroupTrainer {
    * @throws ModelError when the model cannot run on the examples of one of them
    */
   async train(
-    parameters: Float32Array,
+    start: StartingPoint,
     clients: readonly ClientWork[],
     settings: LocalConfig,
   ): Promise<readonly GroupResult[]> {
     const [{ examples, random }] = clients as readonly [ClientWork, ...ClientWork[]];
     const offsets = batchOffsets(examples.count, settings.batchSize, settings);
     if (takesSeveralRuns(offsets)) {
-      const { delta, loss, seconds } = await this.single(parameters, examples, settings, random);
+      const { delta, loss, seconds } = await this.single(start, examples, settings, random);
       return [{ delta: { values: delta, starts: this.session.startsOf(0, 1) }, loss, seconds }];
     }
-    return this.run(parameters, clients, offsets, settings);
+    return this.run(start, clients, offsets, settings);
   }
 
   private async run(
-    parameters: Float32Array,
+    start: StartingPoint,
     clients: readonly ClientWork[],
     offsets: readonly number[],
     settings: LocalConfig,
@@ -113,7 +113,7 @@ export class GroupTrainer {
       order.copyWithin(visits, 0, visits);
       seeds.copyWithin(2, 0, 2);
     }
-    const { losses, seconds } = await this.session.run(parameters, {
+    const { losses, seconds } = await this.session.run(start, {
       examples: joinExamples(clients.map(({ examples }) => examples)),
       settings,
       schedule: { order, offsets },

@@ -6,6 +6,7 @@ import type { ScatteredLayers } from '../params/layout.ts';
 import { namedStream, type RandomStream } from '../random/stream.ts';
 import type { LocalConfig } from './config.ts';
 import type { ClientWork } from './group-trainer.ts';
+import type { PreparedParameters, StartingPoint } from './training-session.ts';
 
 /** A client's delta, in memory that later clients use again, and the seconds in the session, if known. */
 interface TrainedClient<Delta> {
@@ -17,9 +18,11 @@ interface TrainedClient<Delta> {
 
 /** What the shard needs of `LocalTrainer`. */
 export interface ClientTrainer {
+  /** Computes what clients that start from the same parameters share; without it, each computes it itself. */
+  prepare?(parameters: Float32Array): Promise<PreparedParameters>;
   /** @param place of those for `keeps` deltas, the one that this client's overwrites; default 0 */
   train(
-    parameters: Float32Array,
+    start: StartingPoint,
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
@@ -33,7 +36,7 @@ export interface ClientTrainer {
         readonly size: number;
         split(clients: readonly ExampleBatch[], settings: LocalConfig): readonly (readonly number[])[];
         train(
-          parameters: Float32Array,
+          start: StartingPoint,
           clients: readonly ClientWork[],
           settings: LocalConfig,
         ): Promise<readonly TrainedClient<ScatteredLayers>[]>;
@@ -88,13 +91,29 @@ export async function* trainClients(
   clientIds: readonly number[],
   signal?: AbortSignal,
 ): AsyncGenerator<readonly ShardClient[]> {
-  const { dataset, local, trainer, buffers = new FieldBuffers() } = context;
+  const { dataset, trainer } = context;
   const outside = clientIds.find((id) => id >= dataset.population);
   if (outside !== undefined) {
     throw new ProtocolError(
       `lease of round ${round}: client ${outside} is outside this worker's population of ${dataset.population}; give it the server's data`,
     );
   }
+  const prepared = await trainer.prepare?.(parameters);
+  try {
+    yield* trainFrom(prepared ?? parameters, context, round, clientIds, signal);
+  } finally {
+    prepared?.release();
+  }
+}
+
+async function* trainFrom(
+  start: StartingPoint,
+  context: TrainingContext,
+  round: number,
+  clientIds: readonly number[],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly ShardClient[]> {
+  const { dataset, local, trainer, buffers = new FieldBuffers() } = context;
   const { groups } = trainer;
   const keeps = groups ? 1 : (trainer.keeps ?? 1);
   let trained: ShardClient[] = [];
@@ -112,7 +131,7 @@ export async function* trainClients(
     const examples = clients.map((client) => client.examples);
     for (const members of groups?.split(examples, local) ?? [[0]]) {
       const company = members.map((index) => clients[index]!);
-      trained.push(...(await train(context, round, parameters, company, trained.length)));
+      trained.push(...(await train(context, round, start, company, trained.length)));
       if (trained.length < keeps) continue;
       yield trained;
       trained = [];
@@ -142,7 +161,7 @@ function open(dataset: FederatedDataset, round: number, id: number, buffers: Fie
 async function train(
   context: TrainingContext,
   round: number,
-  parameters: Float32Array,
+  start: StartingPoint,
   clients: readonly OpenedClient[],
   place = 0,
 ): Promise<ShardClient[]> {
@@ -154,8 +173,8 @@ async function train(
   try {
     const [{ examples, random }] = work as [ClientWork, ...ClientWork[]];
     const trained = trainer.groups
-      ? await trainer.groups.train(parameters, work, local)
-      : [await trainer.train(parameters, examples, local, random, place)];
+      ? await trainer.groups.train(start, work, local)
+      : [await trainer.train(start, examples, local, random, place)];
     return trained.map(({ delta, loss, infeasibleTargets = 0, seconds: training = 0 }, i) => {
       const { id, data, examples } = clients[i]!;
       return { id, delta, loss, examples: examples.count, infeasibleTargets, data, training };
@@ -163,7 +182,7 @@ async function train(
   } catch (error) {
     if (clients.length === 1) throw untrainable(clients[0]!.id, round, error);
     // Which of them it was shows when each is trained alone.
-    for (const client of clients) await train(context, round, parameters, [client]);
+    for (const client of clients) await train(context, round, start, [client]);
     throw untrainable(clients.map(({ id }) => id).join(', '), round, error);
   }
 }

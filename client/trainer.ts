@@ -8,7 +8,7 @@ import { cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 import { GroupTrainer } from './group-trainer.ts';
 import { visitsPerRun } from './grouping.ts';
-import { TrainingSession } from './training-session.ts';
+import { type PreparedParameters, type StartingPoint, TrainingSession, vectorOf } from './training-session.ts';
 
 export interface LocalResult {
   /** Δ = θ(t−1) − θ_k, in the layout of the model. A later call with the same place overwrites it. */
@@ -58,6 +58,11 @@ export class LocalTrainer {
     return this.session.places;
   }
 
+  /** Makes parameters ready for training many clients from them. @throws ModelError when the runtime fails */
+  prepare(parameters: Float32Array): Promise<PreparedParameters> {
+    return this.session.prepare(parameters);
+  }
+
   /**
    * Local training of one client from the given parameters, which are not changed.
    * @param random draws the mini-batches, then the seed of dropout masks
@@ -65,7 +70,7 @@ export class LocalTrainer {
    * @throws ModelError when the model cannot run on the examples
    */
   async train(
-    parameters: Float32Array,
+    start: StartingPoint,
     examples: ExampleBatch,
     settings: LocalConfig,
     random: RandomStream,
@@ -75,18 +80,18 @@ export class LocalTrainer {
     const { size } = this.layout;
     const delta = session.delta.subarray(place * size, (place + 1) * size);
     const runs = cutSchedule(drawBatches(examples.count, settings.batchSize, settings, random), visitsPerRun);
+    const parameters = vectorOf(start);
     const total = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
     for (const [i, schedule] of runs.entries()) {
       // After the mini-batches, so that these are the same with dropout and without.
       const dropoutSeed = session.drops ? Uint32Array.of(random.int32(), random.int32()) : undefined;
-      const from = i === 0 ? parameters : this.moved!;
       const work = { examples, settings, schedule, place, dropoutSeed };
-      const { losses, infeasible, seconds } = await session.run(from, work);
+      const { losses, infeasible, seconds } = await session.run(i === 0 ? start : this.moved!, work);
       for (const loss of losses) total.loss += loss;
       for (const count of infeasible) total.infeasibleTargets += count;
       total.steps += losses.length;
       total.seconds += seconds;
-      if (runs.length > 1) this.move(from, delta);
+      if (runs.length > 1) this.move(i === 0 ? parameters : this.moved!, delta);
     }
     if (runs.length > 1) subtract(parameters, this.moved!, delta);
     return { ...total, loss: total.loss / total.steps, delta };

@@ -3,6 +3,7 @@ import type { ExampleBatch, TensorData } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { clientsPerRun } from '../graph/client-groups.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
+import { splitPreparation } from '../graph/preparation.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import type { BatchSchedule } from './batches.ts';
 import type { LocalConfig } from './config.ts';
@@ -37,6 +38,23 @@ export interface RunFigures {
 type Feeds = Readonly<Record<string, ort.Tensor>>;
 type Outputs = Readonly<Record<string, ort.Tensor | null>>;
 
+/** Parameters as a training graph takes them: what all clients that start from them share has been computed. */
+export interface PreparedParameters {
+  /** They must not change while this is in use. */
+  readonly parameters: Float32Array;
+  readonly feeds: Feeds;
+  /** Gives the memory back; no run may start from it afterwards. */
+  release(): void;
+}
+
+/** Where local training starts: parameters, or the same prepared once for many clients. */
+export type StartingPoint = Float32Array | PreparedParameters;
+
+/** The parameters themselves. */
+export function vectorOf(start: StartingPoint): Float32Array {
+  return start instanceof Float32Array ? start : start.parameters;
+}
+
 /** A training graph in onnxruntime, with the memory that its runs write to. */
 export class TrainingSession {
   readonly layout: ParameterLayout;
@@ -47,14 +65,15 @@ export class TrainingSession {
   /** Whether the model has dropout. */
   readonly drops: boolean;
   private readonly session: ort.InferenceSession;
+  /** Computes what depends on the parameters alone; undefined where nothing does. */
+  private readonly preparation: ort.InferenceSession | undefined;
   private readonly clips: boolean;
   /** By number of clients and place. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
   private readonly outputs = new Map<string, Outputs>();
-  /** Tensors on the parameters of the last run: the clients of a round share them. */
-  private weights: { readonly of: Float32Array; readonly feeds: Feeds } | undefined;
 
-  private constructor(session: ort.InferenceSession, layout: ParameterLayout, delta?: Float32Array) {
+  private constructor({ session, preparation }: Sessions, layout: ParameterLayout, delta: Float32Array | undefined) {
     this.session = session;
+    this.preparation = preparation;
     this.layout = layout;
     this.drops = session.inputNames.includes(trainingNames.dropoutSeed);
     this.clips = session.inputNames.includes(trainingNames.maxGradientNorm);
@@ -69,14 +88,12 @@ export class TrainingSession {
    */
   static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<TrainingSession> {
     try {
-      const session = await ort.InferenceSession.create(artifact.onnx, {
-        intraOpNumThreads: 1,
-        interOpNumThreads: 1,
-        // The graph is optimised already; the runtime would put transposes together that are faster apart.
-        graphOptimizationLevel: 'disabled',
-      });
-      const layout = new ParameterLayout(artifact.layers);
-      return new TrainingSession(session, layout, delta);
+      const { preparation, step } = splitPreparation(artifact.onnx);
+      const sessions = {
+        session: await load(step),
+        preparation: preparation && (await load(preparation)),
+      };
+      return new TrainingSession(sessions, new ParameterLayout(artifact.layers), delta);
     } catch (error) {
       throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
         cause: error,
@@ -84,17 +101,35 @@ export class TrainingSession {
     }
   }
 
+  /** Makes parameters ready for the runs of any number of clients. @throws ModelError when the runtime fails */
+  async prepare(parameters: Float32Array): Promise<PreparedParameters> {
+    const { layout, preparation } = this;
+    const feeds = Object.fromEntries(
+      layout.layers.map((layer) => [
+        trainingNames.layer(layer.name),
+        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
+      ]),
+    );
+    const prepared = preparation ? await run(preparation, feeds) : {};
+    return {
+      parameters,
+      feeds: { ...feeds, ...prepared },
+      release: () => release(buffersOf(Object.values(prepared))),
+    };
+  }
+
   /**
-   * One run from `parameters`, which are not changed, to `delta`.
+   * One run from `start`, which is not changed, to `delta`.
    * @throws ModelError when the graph does not clip and the settings ask for it, or when the model cannot run on the examples
    */
   async run(
-    parameters: Float32Array,
+    start: StartingPoint,
     { examples, settings, schedule, clients = 1, place = 0, dropoutSeed }: RunWork,
   ): Promise<RunFigures> {
     const { order, offsets } = schedule;
+    const prepared = start instanceof Float32Array ? await this.prepare(start) : start;
     const feeds: Record<string, ort.Tensor> = {
-      ...this.weightFeeds(parameters),
+      ...prepared.feeds,
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.order]: new ort.Tensor(
         'int32',
@@ -112,18 +147,13 @@ export class TrainingSession {
       feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, dims);
     }
     const started = performance.now();
-    const results = await this.session.run(feeds, this.outputsOf(clients, place)).catch((cause: unknown) => {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
-    });
+    const results = await run(this.session, feeds, this.outputsOf(clients, place));
     const seconds = (performance.now() - started) / 1000;
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const infeasible = (results[trainingNames.infeasible]?.data ?? new Float32Array()) as Float32Array;
     // What was asked for in `delta` comes in a copy, too.
-    const copies = this.layout.layers.map(
-      ({ name }) => results[trainingNames.delta(name)]!.data as Float32Array<ArrayBuffer>,
-    );
-    release(copies.map(({ buffer }) => buffer));
+    release(buffersOf(this.layout.layers.map(({ name }) => results[trainingNames.delta(name)]!)));
+    if (prepared !== start) prepared.release();
     return { losses, infeasible, seconds };
   }
 
@@ -156,20 +186,37 @@ export class TrainingSession {
     this.outputs.set(key, outputs);
     return outputs;
   }
+}
 
-  /** Views, so that parameters that change in place between runs are seen as they are. */
-  private weightFeeds(parameters: Float32Array): Feeds {
-    if (this.weights?.of === parameters) return this.weights.feeds;
-    const { layout } = this;
-    const feeds = Object.fromEntries(
-      layout.layers.map((layer) => [
-        trainingNames.layer(layer.name),
-        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
-      ]),
-    );
-    this.weights = { of: parameters, feeds };
-    return feeds;
+interface Sessions {
+  readonly session: ort.InferenceSession;
+  readonly preparation: ort.InferenceSession | undefined;
+}
+
+function load(onnx: Uint8Array): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(onnx, {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    // The graph is optimised already; the runtime would put transposes together that are faster apart.
+    graphOptimizationLevel: 'disabled',
+  });
+}
+
+async function run(
+  session: ort.InferenceSession,
+  feeds: Feeds,
+  outputs?: Outputs,
+): Promise<ort.InferenceSession.ReturnType> {
+  try {
+    return await (outputs ? session.run(feeds, outputs) : session.run(feeds));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelError(`local training failed in onnxruntime: ${reason.replace(/\s+/g, ' ').trim()}`, { cause });
   }
+}
+
+function buffersOf(tensors: readonly ort.Tensor[]): ArrayBuffer[] {
+  return tensors.map(({ data }) => (data as Float32Array<ArrayBuffer>).buffer);
 }
 
 function scalar(value: number): ort.Tensor {

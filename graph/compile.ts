@@ -50,6 +50,7 @@ export type ForwardArtifact = Artifact;
 /** Names of the inputs and outputs of a compiled training graph. */
 export const trainingNames = {
   layer: (name: string) => `parameters/${name}`,
+  isLayer: (value: string) => value.startsWith('parameters/'),
   delta: (name: string) => `delta/${name}`,
   field: (name: string) => `data/${name}`,
   isField: (value: string) => value.startsWith('data/'),
@@ -174,7 +175,7 @@ function writeLocalStep(
   }));
   const visits = new ClientVisits(outer, b, batch, trainingNames);
   const carried = b.within('update', (): ReadonlyMap<string, CarriedLayer> => {
-    const deferred = batchSize <= largestGatheredBatch ? deferUpdates(outer, b, steps, visits) : [];
+    const deferred = batchSize <= largestGatheredBatch ? deferUpdates(outer, b, steps, visits, batchSize) : [];
     return new Map([...deferred, ...storeKernels(outer, b, steps)]);
   });
   visits.hoist();

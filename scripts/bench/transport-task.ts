@@ -1,6 +1,7 @@
 import { localConfig } from '../../client/config.ts';
 import type { ShardContext } from '../../client/shard.ts';
 import type { WorkerTask } from '../../client/task.ts';
+import { vectorOf } from '../../client/training-session.ts';
 import { dataConfig } from '../../data/config.ts';
 
 /** A task of `size` parameters that nobody trains: what a worker sends back follows from `trainedSum` alone. */
@@ -38,7 +39,7 @@ export function transportContext(): ShardContext {
       evaluation: () => ({ count: 0, fields: {} }),
       description: 'none',
     },
-    trainer: { train: async (parameters) => ({ delta: parameters, loss: 0 }) },
+    trainer: { train: async (start) => ({ delta: vectorOf(start), loss: 0 }) },
     clipper: {
       addAll: (sum, deltas) =>
         deltas.map(({ delta }) => {

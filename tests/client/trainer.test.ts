@@ -89,6 +89,27 @@ describe.each(references)('local training of $kind against PyTorch in float64', 
     expect(norm(first)).toBeGreaterThan(0);
   });
 
+  test('parameters prepared once give every client what it gets from the vector, also over several runs', async () => {
+    const many = localConfig.parse({ epochs: 1 + Math.ceil(300 / examples.count), batchSize: 2, learningRate: 0.01 });
+    const few = localConfig.parse({ epochs: 1, batchSize: 2, learningRate: 0.1 });
+    const prepared = await trainer.prepare(weights);
+    for (const settings of [few, many, few]) {
+      const expected = (await trainer.train(weights, examples, settings, draws())).delta.slice();
+      expect((await trainer.train(prepared, examples, settings, draws())).delta).toEqual(expected);
+    }
+    prepared.release();
+  });
+
+  test('a vector that changes between clients is read anew', async () => {
+    const settings = gradientStep(examples.count);
+    const moving = weights.slice();
+    const { delta } = await trainer.train(moving, examples, settings, draws());
+    for (let i = 0; i < moving.length; i++) moving[i] -= 0.1 * delta[i];
+    const moved = (await trainer.train(moving, examples, settings, draws())).delta.slice();
+    expect((await trainer.train(moving.slice(), examples, settings, draws())).delta).toEqual(moved);
+    expect(moved).not.toEqual((await trainer.train(weights, examples, settings, draws())).delta);
+  });
+
   test.each([
     [Number.NaN, 1],
     [Number.NaN, null],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ClientTrainer } from '../../client/train-clients.ts';
+import { vectorOf } from '../../client/training-session.ts';
 import type { ExampleBatch } from '../../data/dataset.ts';
 import { ParameterLayout } from '../../params/layout.ts';
 import { namedStream } from '../../random/stream.ts';
@@ -16,9 +17,9 @@ const examples: ExampleBatch = {
 
 /** Gradient of half the squared distance to the mean of the batch. */
 const trainer: ClientTrainer = {
-  async train(parameters, batch, settings) {
+  async train(start, batch, settings) {
     const points = batch.fields.point.data;
-    const delta = parameters.map((value, i) => {
+    const delta = vectorOf(start).map((value, i) => {
       let mean = 0;
       for (let row = 0; row < batch.count; row++) mean += points[2 * row + i] / batch.count;
       return settings.learningRate * (value - mean);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { vectorOf } from '../../client/training-session.ts';
 import { type OpenTask, runWorker, type WorkerSummary } from '../../client/worker.ts';
 import { ConfigError, ModelError, ProtocolError } from '../../errors.ts';
 import { AggregationServer } from '../../server/service.ts';
@@ -116,8 +117,8 @@ describe('AggregationServer with workers', () => {
         ...fakeContext(),
         layers: 1,
         trainer: {
-          train: async (parameters) => {
-            received = parameters.slice();
+          train: async (start) => {
+            received = vectorOf(start).slice();
             return { delta, loss: 0 };
           },
         },

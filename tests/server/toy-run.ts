@@ -5,6 +5,7 @@ import { localConfig } from '../../client/config.ts';
 import type { RoundSettings } from '../../client/round-settings.ts';
 import { type ShardResult, trainShard } from '../../client/shard.ts';
 import type { ClientTrainer } from '../../client/train-clients.ts';
+import { vectorOf } from '../../client/training-session.ts';
 import { dataConfig } from '../../data/config.ts';
 import type { ExampleBatch, FederatedDataset } from '../../data/dataset.ts';
 import { ExactGrid } from '../../params/grid.ts';
@@ -46,10 +47,10 @@ export const dataset: FederatedDataset = {
 
 /** One step towards the user's target, with a little of the client's own randomness. */
 export const trainer: ClientTrainer = {
-  async train(parameters, examples, settings, random) {
+  async train(start, examples, settings, random) {
     const target = examples.fields.target.data;
     const jitter = 0.01 * random.uniform();
-    const delta = parameters.map((value, i) => settings.learningRate * (value - target[i]) + jitter);
+    const delta = vectorOf(start).map((value, i) => settings.learningRate * (value - target[i]) + jitter);
     return { delta, loss: l2Norm(delta) ** 2 };
   },
 };

@@ -2,6 +2,7 @@ import { type ClientDuplexStream, credentials, type StatusObject } from '@grpc/g
 import { localConfig } from '../../client/config.ts';
 import type { ShardContext } from '../../client/shard.ts';
 import type { WorkerTask } from '../../client/task.ts';
+import { vectorOf } from '../../client/training-session.ts';
 import { dataConfig } from '../../data/config.ts';
 import type { ServerMessage__Output } from '../../proto/generated/dpfl/v1/ServerMessage.ts';
 import type { WorkerMessage } from '../../proto/generated/dpfl/v1/WorkerMessage.ts';
@@ -53,10 +54,10 @@ export function fakeContext(onClient: (id: number) => Promise<void> | void = () 
       description: 'make-believe',
     },
     trainer: {
-      train: async (parameters) => {
+      train: async (start) => {
         const id = current;
         await onClient(id);
-        return { delta: Float32Array.from(deltaOf(id, parameters)), loss: id / 2 };
+        return { delta: Float32Array.from(deltaOf(id, vectorOf(start))), loss: id / 2 };
       },
     },
     clipper: {
