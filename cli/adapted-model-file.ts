@@ -1,9 +1,11 @@
 import { parse } from 'yaml';
 import { ConfigError, ModelError } from '../errors.ts';
+import type { Model } from '../graph/ir.ts';
 import { readModelFile } from '../graph/onnx/read.ts';
 import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
 import type { BatchNormHandling } from '../models/adapt/group-norm.ts';
 import { type TrainConfig, trainConfig } from '../models/config.ts';
+import { forAnyBatch } from './any-batch.ts';
 
 /** Options of the `model` commands that say what a run would do to the model before it is trained. */
 export interface AdaptationOptions {
@@ -13,9 +15,19 @@ export interface AdaptationOptions {
 }
 
 /** Reads a model file and makes it ready for training, as a run with these settings would. @throws ModelError or ConfigError */
-export function readAdaptedModel(file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {
+export async function readTrainedModel(file: string, options?: AdaptationOptions): Promise<AdaptedModel> {
+  const { model, notes } = await forAnyBatch(readModelFile(file));
+  const adapted = adapt(model, file, options);
+  return { ...adapted, notes: [...notes, ...adapted.notes] };
+}
+
+/** The same for one batch of the size that the file says. @throws ModelError or ConfigError */
+export function readAdaptedModel(file: string, options?: AdaptationOptions): AdaptedModel {
+  return adapt(readModelFile(file), file, options);
+}
+
+function adapt(model: Model, file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {
   const adaptation = { train: train === undefined ? undefined : trainSection(train), batchNorm };
-  const model = readModelFile(file);
   try {
     return adaptModel(model, adaptation);
   } catch (error) {

@@ -5,7 +5,7 @@ import type { AdaptedModel } from '../models/adapt/adapt.ts';
 import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { formatBytes, formatCount, significant } from '../report/format.ts';
-import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
+import { type AdaptationOptions, readTrainedModel } from './adapted-model-file.ts';
 import { inspectModel, type ModelInspection } from './inspect-model.ts';
 
 /** What `dpfl model check --json` prints. */
@@ -33,8 +33,13 @@ export interface ModelCheck extends ModelInspection {
  * Says whether the chosen weights of a model, by default all, can be trained, and what a step costs.
  * @throws ModelError when the file cannot be read, ConfigError when the choice does not fit the model
  */
-export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?: AdaptationOptions): ModelCheck {
-  const { model, frozen, likelyBuffers, notes, batchNorm = null, lora = null } = readAdaptedModel(file, adaptation);
+export async function checkModelFile(
+  file: string,
+  assumed: AssumedSizes,
+  adaptation?: AdaptationOptions,
+): Promise<ModelCheck> {
+  const trained = await readTrainedModel(file, adaptation);
+  const { model, frozen, likelyBuffers, notes, batchNorm = null, lora = null } = trained;
   const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, notes, batchNorm, lora };
   const found = { ...inspection, ownData: ownData(model), assumed };
   const fixed = model.graph.inputs.find(({ shape }) => typeof shape[0] === 'number');
@@ -52,7 +57,7 @@ export function checkModelFile(file: string, assumed: AssumedSizes, adaptation?:
 }
 
 const fixedBatch = ({ name, shape }: Value): string =>
-  `input '${name}' has a fixed batch size of ${shape[0]}, and batches of users differ in size; export it with a dynamic batch axis, dynamic_axes={'${name}': {0: 'batch'}}`;
+  `input '${name}' has a fixed batch size of ${shape[0]}, batches of users differ in size, and dpfl found no way to open it; export it with a dynamic batch axis, dynamic_axes={'${name}': {0: 'batch'}}`;
 
 /** Whether an input leaves a size open besides the batch. */
 const hasOpenSizes = ({ graph }: Model): boolean =>

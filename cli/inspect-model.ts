@@ -4,10 +4,9 @@ import { compileTraining } from '../graph/compile.ts';
 import { layersOf } from '../graph/forward.ts';
 import { findProblems } from '../graph/import.ts';
 import type { Model, Node, Value } from '../graph/ir.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
 import { decompositionOf, gradientRule } from '../graph/operators/registry.ts';
-import { adaptModel } from '../models/adapt/adapt.ts';
 import { formatCount } from '../report/format.ts';
+import { readTrainedModel } from './adapted-model-file.ts';
 
 const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
 
@@ -34,8 +33,8 @@ export interface ModelInspection {
  * Looks at an ONNX model by compiling its training step, without running it.
  * @throws ModelError when the file cannot be read
  */
-export function inspectModelFile(file: string): ModelInspection & { readonly notes: readonly string[] } {
-  const { model, notes } = adaptModel(readModelFile(file));
+export async function inspectModelFile(file: string): Promise<ModelInspection & { readonly notes: readonly string[] }> {
+  const { model, notes } = await readTrainedModel(file);
   return { ...inspectModel(model, file), notes };
 }
 

@@ -49,7 +49,7 @@ export interface LaunchOutcome {
 export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
   const { listen, progress, security = { token: newToken() } } = asked;
   const block = await blockOf(asked.config);
-  const run = namingSource(asked.source, () => prepare(asked.config, block));
+  const run = await namingSource(asked.source, () => prepare(asked.config, block));
   const { config } = run;
   const options = { ...asked, config };
   const evaluator = await Evaluator.create(run.forward, run.dataset.task, run.binding);
@@ -122,9 +122,9 @@ function resumeHint(directory: string, listen: string | undefined): string {
 }
 
 /** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */
-function namingSource<T>(source: string, work: () => T): T {
+async function namingSource<T>(source: string, work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!(error instanceof ConfigError || error instanceof PrivacyError)) throw error;
     throw new ConfigError(`${source}: ${error.message}`, { cause: error });

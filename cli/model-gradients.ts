@@ -5,6 +5,7 @@ import { type Dim, elementCount, type Model } from '../graph/ir.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { type AdaptationOptions, readAdaptedModel } from './adapted-model-file.ts';
 import { type CaseTensor, type GradientCase, readGradientCase } from './gradient-case.ts';
+import { runOnce } from './run-once.ts';
 
 /** What `dpfl model grad` writes. */
 export interface ModelGradients {
@@ -191,22 +192,6 @@ function tensorOf({ dims, type, data }: CaseTensor): ort.Tensor {
 
 function feedsOf(values: ReadonlyMap<string, CaseTensor>): Record<string, ort.Tensor> {
   return Object.fromEntries([...values].map(([name, value]) => [name, tensorOf(value)]));
-}
-
-async function runOnce(onnx: Uint8Array, feeds: Record<string, ort.Tensor>) {
-  try {
-    const session = await ort.InferenceSession.create(onnx, {
-      intraOpNumThreads: 1,
-      graphOptimizationLevel: 'basic',
-      logSeverityLevel: 4,
-    });
-    const used = Object.fromEntries(Object.entries(feeds).filter(([name]) => session.inputNames.includes(name)));
-    const results = await session.run(used);
-    await session.release();
-    return results as Record<string, { dims: readonly number[]; data: ArrayLike<number> }>;
-  } catch (error) {
-    throw new ModelError(`onnxruntime cannot run the model: ${(error as Error).message.replaceAll('\n', ' ')}`);
-  }
 }
 
 function requireFinite(

@@ -25,6 +25,7 @@ import { requireFeasibleTargets } from '../server/feasible-targets.ts';
 import type { RunConfig } from '../server/run-config.ts';
 import { RunPrivacy } from '../server/run-privacy.ts';
 import { simulationOf } from '../server/simulation.ts';
+import { forAnyBatch } from './any-batch.ts';
 
 /** A run before anything is started or written: everything that bad input can break. */
 export interface Prepared {
@@ -48,16 +49,17 @@ export interface Prepared {
  * @param block see `blockOf`
  * @throws ConfigError, DataError, ModelError or PrivacyError, whatever is wrong with the settings
  */
-export function prepare(asked: RunConfig, block?: ChannelBlock): Prepared {
+export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<Prepared> {
   const dataset = openDataset(asked.data, asked.seed);
   const config = calibratedConfig(asked, dataset.population);
   if (config.seedModel && !dataset.seed) {
     throw new ConfigError(`seedModel: the data set '${config.data.kind}' has no public examples; remove this section`);
   }
   const source = 'path' in config.model ? config.model.path : config.model.kind;
-  const built = buildModel(config.model, dataset.task, config.seed);
+  const built = await forAnyBatch(buildModel(config.model, dataset.task, config.seed));
   const batchNorm = config.model.kind === 'onnx' ? config.model.batchNorm : undefined;
-  const adapted = namingModel(source, () => adaptModel(built, { train: config.train, batchNorm }, config.seed));
+  const trained = namingModel(source, () => adaptModel(built.model, { train: config.train, batchNorm }, config.seed));
+  const adapted = { ...trained, notes: [...built.notes, ...trained.notes] };
   const { model } = adapted;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const { task: learned } = dataset;

@@ -31,48 +31,59 @@ export function writeForward(
   names: Map<string, string>,
   dropout?: DropoutDraws,
 ): readonly Node[] {
-  refuseUnknown(model);
-  for (const [name, tensor] of model.graph.constants) {
-    if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
-  }
+  const writer = new ForwardWriter(b, model, names, dropout);
   const first = b.nodes.length;
-  const sequences = new Map<string, readonly string[]>();
-  for (const node of model.graph.nodes) {
-    if (isSequenceOperator(node.op)) {
-      writeSequence(b, node, names, sequences);
-      continue;
+  for (const node of model.graph.nodes) writer.write(node);
+  return b.nodes.slice(first);
+}
+
+/** `writeForward`, node by node. */
+export class ForwardWriter {
+  private readonly b: GraphBuilder;
+  private readonly model: Model;
+  private readonly names: Map<string, string>;
+  private readonly dropout: DropoutDraws | undefined;
+  private readonly sequences = new Map<string, readonly string[]>();
+
+  constructor(b: GraphBuilder, model: Model, names: Map<string, string>, dropout?: DropoutDraws) {
+    refuseUnknown(model);
+    this.b = b;
+    this.model = model;
+    this.names = names;
+    this.dropout = dropout;
+    for (const [name, tensor] of model.graph.constants) {
+      if (!names.has(name)) names.set(name, b.constant(tensor, b.has(name) ? b.unique(name) : name));
     }
-    const { attributes, inputs } = canonical(b, node, names);
+  }
+
+  /** Writes a node; those that it reads from have been written. */
+  write(node: Node): void {
+    if (isSequenceOperator(node.op)) {
+      writeSequence(this.b, node, this.names, this.sequences);
+      return;
+    }
+    const written = this.writeOutputs(node);
+    for (const [i, output] of node.outputs.entries()) {
+      if (output !== '' && written[i] !== undefined) this.names.set(output, written[i]);
+    }
+  }
+
+  /** @returns what the builder calls the outputs */
+  private writeOutputs(node: Node): readonly string[] {
+    const { b, model, dropout } = this;
+    const { attributes, inputs } = canonical(b, node, this.names);
     if (model.opset < 13 && (node.op === 'Softmax' || node.op === 'LogSoftmax')) {
-      names.set(node.outputs[0]!, flatSoftmax(b, node, inputs[0]!));
-      continue;
+      return [flatSoftmax(b, node, inputs[0]!)];
     }
     const joined = node.op === 'Concat' ? joinedConstants(b, inputs) : undefined;
-    if (joined) {
-      names.set(node.outputs[0]!, joined);
-      continue;
-    }
+    if (joined) return [joined];
     const ratio = dropout && node.op === 'Dropout' ? dropoutRatio(node, model) : 0;
-    if (dropout && ratio > 0) {
-      names.set(
-        node.outputs[0]!,
-        b.within(node.name, () => dropout.apply(b, inputs[0]!, ratio)),
-      );
-      continue;
-    }
+    if (dropout && ratio > 0) return [b.within(node.name, () => dropout.apply(b, inputs[0]!, ratio))];
     const decomposition = decompositionOf(node.op);
-    if (decomposition) {
-      names.set(
-        node.outputs[0]!,
-        b.within(node.name, () => decomposition.write(b, node, inputs, model.opset)),
-      );
-      continue;
-    }
+    if (decomposition) return [b.within(node.name, () => decomposition.write(b, node, inputs, model.opset))];
     const respell = operatorOf(node.op)?.respell;
-    const written = respell ? respell(b, node, inputs, attributes) : asItIs(b, node, inputs, attributes);
-    for (const [i, output] of node.outputs.entries()) if (output !== '') names.set(output, written[i]!);
+    return respell ? respell(b, node, inputs, attributes) : asItIs(b, node, inputs, attributes);
   }
-  return b.nodes.slice(first);
 }
 
 function asItIs(b: GraphBuilder, node: Node, inputs: readonly string[], attributes: Attributes): readonly string[] {

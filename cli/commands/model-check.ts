@@ -38,7 +38,7 @@ Examples:
     )
     .action(async (file: string, options: CheckOptions) => {
       const { checkModelFile, checkText } = await import('../check-model.ts');
-      const check = checkModelFile(file, { batch: options.batchSize, length: options.length }, options);
+      const check = await checkModelFile(file, { batch: options.batchSize, length: options.length }, options);
       process.stdout.write(options.json ? `${JSON.stringify(check, null, 2)}\n` : checkText(check));
     });
 }

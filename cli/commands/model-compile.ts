@@ -30,7 +30,7 @@ Examples:
     )
     .action(async (file: string, options: AdaptationOptions & { output: string; objective?: Objective }) => {
       const { compileModelFile } = await import('../compile-model.ts');
-      const onnx = compileModelFile(file, options.objective, options);
+      const onnx = await compileModelFile(file, options.objective, options);
       const { writeOutput } = await import('../write-output.ts');
       writeOutput(options.output, onnx);
       process.stderr.write(`wrote ${options.output} (${onnx.length} bytes)\n`);

@@ -24,7 +24,7 @@ Examples:
     )
     .action(async (file: string, options: { json?: boolean }) => {
       const { inspectionText, inspectModelFile } = await import('../inspect-model.ts');
-      const inspection = inspectModelFile(file);
+      const inspection = await inspectModelFile(file);
       process.stdout.write(options.json ? `${JSON.stringify(inspection, null, 2)}\n` : inspectionText(inspection));
     });
   addCheckCommand(model);

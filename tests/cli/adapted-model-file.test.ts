@@ -26,8 +26,8 @@ test.each([
   expect(() => readAdaptedModel(batchNorm, { train })).toThrow(message);
 });
 
-test('a check counts trained and frozen parameters, and says what becomes of BatchNorm', () => {
-  const check = checkModelFile(
+test('a check counts trained and frozen parameters, and says what becomes of BatchNorm', async () => {
+  const check = await checkModelFile(
     batchNorm,
     { batch: 10, length: 100 },
     { train: '{lora: {rank: 2}}', batchNorm: 'freeze' },
@@ -45,8 +45,9 @@ test('a check counts trained and frozen parameters, and says what becomes of Bat
   expect(checkText(check)).toMatch(/\nadapters {4}LoRA of rank 2/);
 });
 
-test('a compiled step takes and gives the trained layers alone', () => {
-  const { graph } = decodeModel(compileModelFile(mlp, undefined, { train: '{lora: {rank: 1}}' }), 'step.onnx');
+test('a compiled step takes and gives the trained layers alone', async () => {
+  const onnx = await compileModelFile(mlp, undefined, { train: '{lora: {rank: 1}}' });
+  const { graph } = decodeModel(onnx, 'step.onnx');
   const layers = graph.inputs.map(({ name }) => name).filter((name) => name.startsWith('parameters/'));
   expect(layers.length).toBeGreaterThan(0);
   expect(layers.filter((name) => !/\.lora_[AB]$/.test(name))).toEqual([]);

@@ -4,7 +4,7 @@ import { InProcessServer } from '../../server/in-process.ts';
 import type { AggregationServer } from '../../server/service.ts';
 import { smallConfig, smallRun } from './small-run.ts';
 
-const run = smallRun();
+const run = await smallRun();
 const inProcess = new InProcessServer({} as ConstructorParameters<typeof InProcessServer>[0]);
 const listening = (address: string, healthAddress?: string) =>
   // Of a server nothing but its addresses is asked for.

@@ -4,7 +4,7 @@ import { InProcessServer } from '../../server/in-process.ts';
 import { AggregationServer } from '../../server/service.ts';
 import { smallRun } from './small-run.ts';
 
-const run = smallRun();
+const run = await smallRun();
 const progress = { note: () => undefined };
 const withWorkers = (workers: number) => ({ federation: { ...run.config.federation, workers } });
 

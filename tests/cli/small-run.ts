@@ -27,6 +27,6 @@ export function smallConfig(sections: object = {}): RunConfig {
 }
 
 /** The same, prepared. */
-export function smallRun(sections: object = {}): Prepared {
+export function smallRun(sections: object = {}): Promise<Prepared> {
   return prepare(smallConfig(sections));
 }

@@ -4,7 +4,7 @@ import { parametersOf } from '../../graph/parameters.ts';
 import { seedModelConfig } from '../../server/config.ts';
 import { smallRun } from './small-run.ts';
 
-const run = smallRun();
+const run = await smallRun();
 const initial = parametersOf(run.adapted.model, run.layout);
 const seedModel = seedModelConfig.parse({
   steps: 8,
