@@ -2,7 +2,6 @@ import { ConfigError, PrivacyError } from '../errors.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { newToken } from '../proto/token.ts';
 import { Evaluator } from '../server/evaluation.ts';
-import { InProcessServer } from '../server/in-process.ts';
 import { LocalWorkers } from '../server/local-workers.ts';
 import { RoundAbandoned } from '../server/rounds.ts';
 import { runFederated } from '../server/run.ts';
@@ -13,6 +12,7 @@ import { type OpenedRun, openRunDirectory } from './open-run-directory.ts';
 import { openServer } from './open-server.ts';
 import { blockOf, prepare } from './prepare.ts';
 import type { Progress } from './progress.ts';
+import { resumeCommand } from './resume-command.ts';
 import type { Security } from './security.ts';
 import { startingPoint } from './starting-point.ts';
 import { removeTokenFile, writeTokenFile } from './token-file.ts';
@@ -62,7 +62,9 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
     opened = await openRunDirectory(options, run);
     const { directory, resumeFrom } = opened;
     options.onResumable?.(resumeHint(directory.path, listen));
-    options.signal.addEventListener('abort', () => abandonWithoutWorkers(server, progress));
+    if (server instanceof AggregationServer) {
+      options.signal.addEventListener('abort', () => server.waitForNobody(() => abandoned(progress)));
+    }
     let tokenFile: string | undefined;
     if (security.tokenIsNew && security.token !== undefined) {
       tokenFile = writeTokenFile(directory.path, security.token);
@@ -109,16 +111,14 @@ export async function launch(asked: LaunchOptions): Promise<LaunchOutcome> {
 }
 
 /** A round that nobody trains would not end: there is nothing to wait for. */
-function abandonWithoutWorkers(server: AggregationServer | InProcessServer, progress: Progress): void {
-  if (server instanceof InProcessServer || server.workerCount() > 0) return;
+function abandoned(progress: Progress): RoundAbandoned {
   progress.note('no worker is connected: no round is waited for');
-  server.fail(new RoundAbandoned('stopped while no worker was connected'));
+  return new RoundAbandoned('stopped while no worker was connected');
 }
 
 /** How an interrupted run goes on. */
 function resumeHint(directory: string, listen: string | undefined): string {
-  const command = listen === undefined ? 'dpfl run' : `dpfl server --listen ${listen}`;
-  return `the run stopped; continue it from its last checkpoint: ${command} --resume ${directory}`;
+  return `the run stopped; continue it from its last checkpoint: ${resumeCommand(directory, listen)}`;
 }
 
 /** Settings that turn out wrong only beside the data are still mistakes in the file they were read from. */

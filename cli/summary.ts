@@ -2,9 +2,13 @@ import { join } from 'node:path';
 import { formatCount, formatDuration, formatEpsilon, formatMetric, formatRate, significant } from '../report/format.ts';
 import type { Report } from '../report/model.ts';
 import { ADJACENCY_WORDS, accountantWords } from '../report/privacy-words.ts';
+import { resumeCommand } from './resume-command.ts';
 
-/** The closing lines of a run: accuracy before and after, what is guaranteed, what is only extrapolated, where to look. */
-export function summaryLines(report: Report, directory: string): string[] {
+/**
+ * The closing lines of a run: accuracy before and after, what is guaranteed, what is only extrapolated, where to look.
+ * @param resume the command that continues it
+ */
+export function summaryLines(report: Report, directory: string, resume = resumeCommand(directory)): string[] {
   const { run, accuracy, privacy, timing } = report;
   const speed = timing.clientsPerSecond === null ? '' : `, ${formatRate(timing.clientsPerSecond)} clients/s`;
   const progress = run.finished
@@ -41,7 +45,7 @@ export function summaryLines(report: Report, directory: string): string[] {
     ]);
   }
   lines.push(['run', directory], ['report', join(directory, 'report.md')]);
-  if (!run.finished && !run.endedByBudget) lines.push(['continue', `dpfl run --resume ${directory}`]);
+  if (!run.finished && !run.endedByBudget) lines.push(['continue', resume]);
   const width = Math.max(...lines.map(([label]) => label.length));
   return lines.map(([label, text]) => `${label.padEnd(width)}  ${text}`);
 }

@@ -10,6 +10,7 @@ import type { TelemetryOptions } from './commands/telemetry-options.ts';
 import { AuditFailure, EXIT } from './errors.ts';
 import { launch } from './launch.ts';
 import { loadConfig } from './load-config.ts';
+import { resumeCommand } from './resume-command.ts';
 import { serverSecurity } from './security.ts';
 import { summaryLines } from './summary.ts';
 import { serverTelemetry } from './telemetry/server-telemetry.ts';
@@ -75,7 +76,7 @@ export async function train(config: string | undefined, options: RunOptions, net
       if (voice.tell(error)) return;
       throw error;
     }
-    // Asked to stop, and then all workers left and none came for the round to be finished: nothing failed.
+    // Asked to stop, and then the round under way could not be finished: nothing is lost.
     progress.note(error.message);
     process.exitCode = EXIT.interrupted;
     return;
@@ -86,7 +87,8 @@ export async function train(config: string | undefined, options: RunOptions, net
     process.off('SIGTERM', interrupt);
   }
   const { report } = await writeReport(directory);
-  process.stdout.write(options.json ? reportJson(report) : `${summaryLines(report, directory).join('\n')}\n`);
+  const lines = summaryLines(report, directory, resumeCommand(directory, network?.listen));
+  process.stdout.write(options.json ? reportJson(report) : `${lines.join('\n')}\n`);
   const wrong = report.audit && contradiction(report.audit);
   if (wrong) throw new AuditFailure(wrong, directory);
   if (interruption.signal.aborted && !report.run.finished) process.exitCode = EXIT.interrupted;

@@ -43,6 +43,8 @@ export class AggregationServer {
   private readonly workerFaults: WorkerFaults;
   private dispatch: RoundDispatch | undefined;
   private fatal: Error | undefined;
+  /** Why rounds end that no worker is there for, where they do. */
+  private hopeless: (() => Error) | undefined;
   private closed: Promise<void> | undefined;
 
   /**
@@ -149,6 +151,12 @@ export class AggregationServer {
   /** Gives up the round under way, which rejects with `reason`; later rounds may follow. */
   abandonRound(reason: Error): void {
     this.dispatch?.fail(reason);
+  }
+
+  /** From now on no round waits for workers: one that none is left for rejects with `reason`, and so does any later one. */
+  waitForNobody(reason: () => Error): void {
+    this.hopeless = reason;
+    this.failWithoutWorkers();
   }
 
   /** Workers are sent the parameters again before their next lease, even in a round whose parameters they have. */
@@ -261,6 +269,12 @@ export class AggregationServer {
     this.waiting.delete(session);
     if (this.dispatch?.holds(session)) this.workerFaults.lostLease(session);
     if (this.dispatch?.release(session, this.workerFaults.reason(session))) this.serve();
+    this.failWithoutWorkers();
+  }
+
+  private failWithoutWorkers(): void {
+    if (this.hopeless === undefined || this.joined.size > 0 || this.fatal !== undefined) return;
+    this.fail(this.hopeless());
   }
 
   private notice(line: string): void {

@@ -75,7 +75,7 @@ describeBuilt('dpfl --resume', () => {
       expect(stderr).toContain('no worker is connected: no round is waited for');
       expect(stderr).not.toContain('dpfl:');
       expect(stdout).toContain('stopped after 0 of 3 rounds');
-      expect(stdout).toContain(`dpfl run --resume ${run}`);
+      expect(stdout).toContain(`dpfl server --listen 127.0.0.1:0 --resume ${run}`);
       expect(existsSync(join(directory, run, 'model.onnx'))).toBe(true);
       expect((await dpfl(['run', '--resume', run], { cwd: directory })).status).toBe(0);
       expect(outcomeOf(join(directory, run))).toEqual(expected);

@@ -88,10 +88,29 @@ describeBuilt('dpfl server with dpfl worker', () => {
       const run = join('alone', 'tiny-001');
       await untilRound(join(directory, run), 0);
       server.kill('SIGINT');
+      const { status, stdout } = await server.ended;
+      expect(status).toBe(130);
+      expect(stdout).toMatch(/continue +dpfl server --listen 127\.0\.0\.1:0 --resume alone\/tiny-001/);
+    },
+    PATIENCE,
+  );
+
+  test(
+    'Ctrl-C ends a server whose last worker leaves in the round under way',
+    async () => {
+      const { server, worker } = await listening(['tiny.yaml', '--output', 'left'], directory);
+      const run = join(directory, 'left', 'tiny-001');
+      const last = worker('last');
+      await untilRound(run, 1);
+      // Frozen with a shard in hand, it keeps the round open until the server has heard of Ctrl-C.
+      last.kill('SIGSTOP');
+      server.kill('SIGINT');
+      await server.line(/stopping after this round/);
+      last.kill('SIGKILL');
       const { status, stdout, stderr } = await server.ended;
       expect(status).toBe(130);
-      // By the summary when it was between rounds, by a hint when a round was waiting.
-      expect(stdout + stderr).toMatch(/dpfl (run|server --listen 127\.0\.0\.1:0) --resume alone\/tiny-001/);
+      expect(stderr).toContain('no worker is connected: no round is waited for');
+      expect(stdout).toMatch(/continue +dpfl server --listen 127\.0\.0\.1:0 --resume left\/tiny-001/);
     },
     PATIENCE,
   );

@@ -395,6 +395,22 @@ describe('a round without workers', () => {
     expect(lines[0]).toBe('no worker is connected; waiting up to 2 s for one');
   });
 
+  test('ends at once when nobody is to be waited for, also when the last worker leaves it later', async () => {
+    const server = await start();
+    const leaver = await RawWorker.join(server.address);
+    const round = server.runRound(1, parameters(), [[1]], () => undefined);
+    const ended = expect(round).rejects.toThrow('nobody left');
+    await leaver.lease();
+    server.waitForNobody(() => new Error('nobody left'));
+    // The round goes on as long as somebody trains it.
+    expect(await Promise.race([round, new Promise((resolve) => setTimeout(resolve, 50, 'under way'))])).toBe(
+      'under way',
+    );
+    await leaver.leave();
+    await ended;
+    await expect(server.runRound(2, parameters(), [[1]], () => undefined)).rejects.toThrow('nobody left');
+  });
+
   test('ends with a clear error after the time that is set', async () => {
     const server = await start({ waitForWorkersSeconds: 0.1 });
     const leaver = await RawWorker.join(server.address);
