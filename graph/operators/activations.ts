@@ -1,5 +1,6 @@
 import { add, mul, scale, sub } from '../expressions.ts';
 import { float, floatAttribute, stringAttribute } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
 import { elementwise, type GradientContext, type Gradients, type Operator, unary } from './operator.ts';
 import { like } from './shape-rule.ts';
@@ -65,11 +66,16 @@ function geluSlope(context: GradientContext): string {
     const curve = mul(b, mul(b, input, sub(b, b.scalar(1), mul(b, tanh, tanh))), slope);
     return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
   }
-  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π, the root taken into the exponent. The forward pass shares erf u (rewrites/shared-gelu.ts).
-  const u = scale(b, x(0), Math.SQRT1_2);
+  return exactGelu(b, x(0)).slope;
+}
+
+/** Φ(x), which an exact Gelu multiplies x with, and its slope Φ(x) + x·φ(x). The forward pass shares them (rewrites/shared-gelu.ts). */
+export function exactGelu(b: GraphWriter, x: string): { readonly cumulative: string; readonly slope: string } {
+  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π, the root taken into the exponent.
+  const u = scale(b, x, Math.SQRT1_2);
   const cumulative = b.op('HardSigmoid', [b.op('Erf', [u])], { alpha: float(0.5), beta: float(0.5) });
   const bell = b.op('Exp', [sub(b, b.scalar(Math.log(1 / Math.sqrt(Math.PI))), mul(b, u, u))]);
-  return add(b, cumulative, mul(b, u, bell));
+  return { cumulative, slope: add(b, cumulative, mul(b, u, bell)) };
 }
 
 export const activationOperators: readonly Operator[] = elementwise(

@@ -1,9 +1,11 @@
-import { float, float32Tensor, stringAttribute } from '../ir.ts';
+import { float32Tensor, stringAttribute } from '../ir.ts';
+import { exactGelu } from '../operators/activations.ts';
 import { type Rewrite, replacing } from './rewrite.ts';
 
 /**
  * Writes an exact Gelu as x · Φ(x), with Φ(x) as its gradient writes it, where the graph has that gradient: the error function, the
- * most expensive part, is then computed once for both.
+ * most expensive part, is then computed once for both. So is the slope, in the forward pass, while x and Φ(x) are in the caches: then one tensor waits for
+ * the backward pass in place of two. The runtime computes a value when it is asked for, so the Gelu asks for it, by taking its shape from the slope.
  */
 export const shareGelu: Rewrite = replacing((node, view) => {
   const { b } = view;
@@ -21,8 +23,8 @@ export const shareGelu: Rewrite = replacing((node, view) => {
     );
   if (!shared) return undefined;
   return () => {
-    const error = b.op('Erf', [b.op('Mul', [x, root])]);
-    const cumulative = b.op('HardSigmoid', [error], { alpha: float(0.5), beta: float(0.5) });
-    b.op('Mul', [x, cumulative], {}, { outputNames: node.outputs, name: node.name });
+    const { cumulative, slope } = exactGelu(b, x);
+    const value = b.op('Mul', [x, cumulative]);
+    b.op('Reshape', [value, b.op('Shape', [slope])], {}, { outputNames: node.outputs, name: node.name });
   };
 });

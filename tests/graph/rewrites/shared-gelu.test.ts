@@ -28,6 +28,18 @@ test('a Gelu and its gradient compute one error function', async () => {
   expect(largestError(found, expected)).toBeLessThan(1e-6);
 });
 
+test('the slope is computed before whatever reads the Gelu', () => {
+  const { b, x, y } = gelu('none');
+  const dy = b.input('dy', 'float32', ['n', 5]);
+  const dx = differentiate(b, [...b.nodes], new Map([[y, dy]]), new Set([x])).get(x)!;
+  rewrite(b, [y, dx]);
+  const writer = (value: string) => b.nodes.find(({ outputs }) => outputs.includes(value))!;
+  const slope = writer(dx).inputs.find((input) => input !== 'dy')!;
+  const shape = writer(writer(y).inputs[1]!);
+  expect({ op: shape.op, of: shape.inputs }).toEqual({ op: 'Shape', of: [slope] });
+  expect(b.nodes.indexOf(writer(slope))).toBeLessThan(b.nodes.indexOf(writer(y)));
+});
+
 test('a Gelu without a gradient, and the tanh form, stay as they are', () => {
   const alone = gelu('none');
   rewrite(alone.b, [alone.y]);
