@@ -9,6 +9,8 @@ import { sumPlacesFirst } from './rewrites/group-norm-gradients.ts';
 import { multiplyPatches } from './rewrites/patch-products.ts';
 import { poolBeforeActivation } from './rewrites/pool-before-activation.ts';
 import { foldIntoProducts } from './rewrites/product-operands.ts';
+import { recogniseGelu } from './rewrites/recognised-gelu.ts';
+import { recogniseLayerNorm } from './rewrites/recognised-layer-norm.ts';
 import type { Rewrite } from './rewrites/rewrite.ts';
 import { joinScalarFactors } from './rewrites/scalar-factors.ts';
 import { scaleAndShiftAtOnce } from './rewrites/scale-and-shift.ts';
@@ -17,7 +19,13 @@ import { transposeNarrowFactors } from './rewrites/transposed-factors.ts';
 import { removeUndoneMoves } from './rewrites/undone-moves.ts';
 
 /** Rewrites of the forward graph that pay twice when they come before differentiation. */
-const forwardRewrites: readonly Rewrite[] = [poolBeforeActivation, multiplyPatches, removeDeadCode];
+const forwardRewrites: readonly Rewrite[] = [
+  recogniseLayerNorm,
+  recogniseGelu,
+  poolBeforeActivation,
+  multiplyPatches,
+  removeDeadCode,
+];
 
 /** What a graph is made for. */
 export interface Target {

@@ -4,6 +4,7 @@ import { type Dim, float, float32Tensor, floatAttribute, int, intAttribute, isFi
 import type { GraphWriter } from '../writer.ts';
 import { unbroadcast } from './broadcast.ts';
 import type { GradientContext, Gradients, Operator } from './operator.ts';
+import { type ClientsRule, onlyFirstDiffers, raised } from './over-clients.ts';
 import { like, type ShapeRule } from './shape-rule.ts';
 
 /** The normalised values, then the mean and the inverse deviation. */
@@ -50,6 +51,31 @@ function layerNormGradients({ b, node, x, dy, needs }: GradientContext): Gradien
     needs(2) ? unbroadcast(b, dy, x(2)) : undefined,
   ];
 }
+
+/** Rows are normalised one by one, whosever they are; each client scales and shifts its own. */
+const layerNormOverClients: ClientsRule = (context) => {
+  const { b, node, differs, rank, write } = context;
+  const [x, , shift] = node.inputs as [string, string, string?];
+  const axis = intAttribute(node, 'axis', -1);
+  const attributes = { ...node.attributes, axis: int(axis < 0 ? axis : axis - rank(0)) };
+  if (onlyFirstDiffers(context)) {
+    write(node.op, node.inputs, attributes);
+    return true;
+  }
+  const size = b.shape(x).at(-1);
+  if (!differs(0) || attributes.axis.value !== -1 || typeof size !== 'number') return undefined;
+  const [output, ...statistics] = node.outputs as [string, ...string[]];
+  const normalised = b.unique(`${node.name}/normalised`);
+  b.node(node.op, [x, filled(b, size, 1)], attributes, {
+    name: node.name,
+    outputNames: [normalised, ...statistics],
+  });
+  const own = (index: number) => (differs(index) ? raised(b, node.inputs[index]!, 1, rank(0)) : node.inputs[index]!);
+  const options = { outputNames: [output] };
+  if (!shift) b.op('Mul', [normalised, own(1)], {}, options);
+  else b.op('Add', [mul(b, normalised, own(1)), own(2)], {}, options);
+  return true;
+};
 
 /** (x − mean) / √(variance + ε) over some axes. */
 function normalise(b: GraphWriter, x: string, axes: readonly number[], epsilon: number): string {
@@ -137,6 +163,7 @@ export const normalisationOperators: readonly Operator[] = [
     op: 'LayerNormalization',
     infer: layerNormTypes,
     gradient: { reads: ['x0', 'x1', 'y1', 'y2'], write: layerNormGradients },
+    overClients: layerNormOverClients,
   },
   {
     op: 'BatchNormalization',

@@ -18,14 +18,19 @@ const classes = 4;
 const perceptron = buildMlp({ kind: 'mlp', imageShape, hidden: [70, 66], classes }, 1);
 const bindingOf = (model: Model) => bindModel(model, 'classification', 'test');
 
-/** A perceptron with dropout and other activations, as a user may bring it. */
-function dropping(): Model {
-  const b = new GraphBuilder();
+/** Writes weights of a model. */
+function weightsOf(b: GraphBuilder) {
   const stream = namedStream('group trainer test', 'weights');
-  const weight = (name: string, dims: readonly number[]) => {
+  return (name: string, dims: readonly number[]) => {
     const data = Float32Array.from({ length: elementCount(dims) }, () => stream.uniform() - 0.5);
     return b.constant(float32Tensor(dims, data), name);
   };
+}
+
+/** A perceptron with dropout and other activations, as a user may bring it. */
+function dropping(): Model {
+  const b = new GraphBuilder();
+  const weight = weightsOf(b);
   const image = b.op('Flatten', [b.input('image', 'float32', ['batch', ...imageShape])]);
   const hidden = b.op('Tanh', [b.op('Gemm', [image, weight('first', [81, 70]), weight('bias', [70])])]);
   const training = b.constant({ dtype: 'bool', dims: [], data: Uint8Array.of(1) });
@@ -33,6 +38,18 @@ function dropping(): Model {
   const logits = b.op('MatMul', [b.op('Sigmoid', [dropped]), weight('second', [70, classes])]);
   b.op('Identity', [logits], {}, { outputNames: ['logits'] });
   return { graph: b.build('dropping', ['logits']), opset: 21, weights: ['first', 'bias', 'second'] };
+}
+
+/** A perceptron with LayerNorm. */
+function normalising(): Model {
+  const b = new GraphBuilder();
+  const weight = weightsOf(b);
+  const image = b.op('Flatten', [b.input('image', 'float32', ['batch', ...imageShape])]);
+  const hidden = b.op('Gemm', [image, weight('first', [81, 70])]);
+  const [scale, shift] = [weight('scale', [70]), weight('shift', [70])];
+  const active = b.op('Relu', [b.op('LayerNormalization', [hidden, scale, shift], {}, { outputs: 3 })]);
+  b.op('MatMul', [active, weight('second', [70, classes])], {}, { outputNames: ['logits'] });
+  return { graph: b.build('normalising', ['logits']), opset: 21, weights: ['first', 'scale', 'shift', 'second'] };
 }
 
 const examplesOf = (client: number, count: number) => imageExamples(`client ${client}`, count, imageShape, classes);
@@ -58,6 +75,7 @@ const settings: readonly Case[] = [
   { title: 'not clipped, three epochs', local: { epochs: 3, batchSize: 5, maxGradientNorm: null } },
   { title: 'batches of one', local: { steps: 3, batchSize: 1, maxGradientNorm: 0.5 } },
   { title: 'with dropout', local: { epochs: 2, batchSize: 3, maxGradientNorm: 0.5 }, model: dropping() },
+  { title: 'with LayerNorm', local: { epochs: 2, batchSize: 3, maxGradientNorm: 0.5 }, model: normalising() },
 ];
 
 describe.each(settings)(
