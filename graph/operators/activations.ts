@@ -53,30 +53,52 @@ const selu = { alpha: 1.6732632423543772, gamma: 1.0507009873554805 };
 
 const oneMinusSquare = ({ b, y }: GradientContext) => sub(b, b.scalar(1), mul(b, y(), y()));
 
-/** d/dx of x·Φ(x) (exact) or of its tanh approximation. */
-function geluSlope(context: GradientContext): string {
-  const { b, x, node } = context;
-  if (stringAttribute(node, 'approximate', 'none') === 'tanh') {
-    // Beyond 10 the slope is 0 or 1 in float32, and powers of x overflow.
-    const input = b.op('Clip', [x(0), b.scalar(-10), b.scalar(10)]);
-    const square = mul(b, input, input);
-    const inner = mul(b, scale(b, input, Math.sqrt(2 / Math.PI)), add(b, b.scalar(1), scale(b, square, 0.044715)));
-    const tanh = b.op('Tanh', [inner]);
-    const slope = scale(b, add(b, b.scalar(1), scale(b, square, 3 * 0.044715)), Math.sqrt(2 / Math.PI));
-    const curve = mul(b, mul(b, input, sub(b, b.scalar(1), mul(b, tanh, tanh))), slope);
-    return scale(b, add(b, add(b, b.scalar(1), tanh), curve), 0.5);
-  }
-  return exactGelu(b, x(0)).slope;
+/** What a Gelu is made of. */
+export interface GeluParts {
+  /** Φ(x), which x is multiplied with. */
+  readonly cumulative: string;
+  /** d/dx of x·Φ(x), which is Φ(x) + x·Φ′(x). */
+  readonly slope: string;
 }
 
-/** Φ(x), which an exact Gelu multiplies x with, and its slope Φ(x) + x·φ(x). The forward pass shares them (rewrites/shared-gelu.ts). */
-export function exactGelu(b: GraphWriter, x: string): { readonly cumulative: string; readonly slope: string } {
-  // With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·φ(x) = u · exp(−u²) / √π, the root taken into the exponent.
+/**
+ * The forward pass shares these with the gradient (rewrites/shared-gelu.ts).
+ * @param approximate the operator's attribute: `none` or `tanh`
+ */
+export function geluParts(b: GraphWriter, x: string, approximate: string): GeluParts {
+  return approximate === 'tanh' ? tanhGelu(b, x) : exactGelu(b, x);
+}
+
+/** Beyond these bounds the tanh form's slope is 0 or 1 in float32, and powers of x overflow. */
+export const tanhGeluBounds = [-10, 10] as const;
+
+/** With v = √(2/π)·(x + 0.044715·x³): Φ(x) = (1 + tanh v) / 2, and Φ′(x) = 2·Φ(x)·(1 − Φ(x))·v′. */
+function tanhGelu(b: GraphWriter, x: string): GeluParts {
+  const [linear, cubic] = [Math.sqrt(2 / Math.PI), 0.044715 * Math.sqrt(2 / Math.PI)];
+  const u = b.op('Clip', [x, ...tanhGeluBounds.map((bound) => b.scalar(bound))]);
+  const square = mul(b, u, u);
+  const v = mul(b, u, add(b, scale(b, square, cubic), b.scalar(linear)));
+  const cumulative = halfOfOneMore(b, b.op('Tanh', [v]));
+  const bend = mul(b, u, add(b, scale(b, square, 6 * cubic), b.scalar(2 * linear)));
+  const steepness = mul(b, cumulative, sub(b, b.scalar(1), cumulative));
+  return { cumulative, slope: add(b, cumulative, mul(b, bend, steepness)) };
+}
+
+/** With u = x / √2: Φ(x) = (1 + erf u) / 2, and x·Φ′(x) = u · exp(−u²) / √π, the root taken into the exponent. */
+function exactGelu(b: GraphWriter, x: string): GeluParts {
   const u = scale(b, x, Math.SQRT1_2);
-  const cumulative = b.op('HardSigmoid', [b.op('Erf', [u])], { alpha: float(0.5), beta: float(0.5) });
+  const cumulative = halfOfOneMore(b, b.op('Erf', [u]));
   const bell = b.op('Exp', [sub(b, b.scalar(Math.log(1 / Math.sqrt(Math.PI))), mul(b, u, u))]);
   return { cumulative, slope: add(b, cumulative, mul(b, u, bell)) };
 }
+
+/** (1 + v) / 2 for v between −1 and 1, in one pass. */
+function halfOfOneMore(b: GraphWriter, v: string): string {
+  return b.op('HardSigmoid', [v], { alpha: float(0.5), beta: float(0.5) });
+}
+
+const geluSlope = ({ b, x, node }: GradientContext): string =>
+  geluParts(b, x(0), stringAttribute(node, 'approximate', 'none')).slope;
 
 export const activationOperators: readonly Operator[] = elementwise(
   [

@@ -1,10 +1,10 @@
 import type { GraphBuilder } from '../builder.ts';
-import type { Node } from '../ir.ts';
+import { type Node, text } from '../ir.ts';
 import { type GraphView, type Rewrite, replacing } from './rewrite.ts';
 
 /**
- * A Gelu as exporters spell it up to operator set 19, x · (1 + erf(x / √2)) · ½ with its factors in any order, as the one operator that it is: its
- * gradient then takes half as many passes over the activations.
+ * A Gelu as exporters spell it up to operator set 19, x · (1 + erf(x / √2)) · ½ with its factors in any order, or with a tanh in place of the error
+ * function, as the one operator that it is: its gradient then takes half as many passes over the activations.
  */
 export const recogniseGelu: Rewrite = replacing((node, view) => {
   const { b } = view;
@@ -12,8 +12,16 @@ export const recogniseGelu: Rewrite = replacing((node, view) => {
   const half = factors.findIndex((factor) => isNumber(b, factor, 0.5));
   if (factors.length !== 3 || half < 0) return undefined;
   const [first, second] = factors.filter((_, i) => i !== half) as [string, string];
-  const x = isCumulative(second, first, view) ? first : isCumulative(first, second, view) ? second : undefined;
-  return x === undefined ? undefined : () => b.op('Gelu', [x], {}, { outputNames: node.outputs, name: node.name });
+  for (const [x, other] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    const approximate = formOf(other, x, view);
+    if (approximate === undefined) continue;
+    const attributes = { approximate: text(approximate) };
+    return () => b.op('Gelu', [x], attributes, { outputNames: node.outputs, name: node.name });
+  }
+  return undefined;
 });
 
 /** The factors of nested products, as long as nothing else reads the inner ones. */
@@ -26,12 +34,26 @@ function factorsOf(node: Node | undefined, view: GraphView): string[] {
   });
 }
 
-/** Whether a value is 1 + erf(x / √2). */
-function isCumulative(value: string, x: string, { b, producer }: GraphView): boolean {
+/** Whether a value is 1 + erf(x / √2), the exact form (`none`), or 1 + tanh(√(2/π)·(x + 0.044715·x³)). */
+function formOf(value: string, x: string, { b, producer }: GraphView): 'none' | 'tanh' | undefined {
   const sum = producer(value);
-  const error = sum?.op === 'Add' ? otherThan(1, sum, b) : undefined;
-  const erf = error === undefined ? undefined : producer(error);
-  return erf?.op === 'Erf' && isScaled(producer(erf.inputs[0]!), x, b);
+  const curve = producer((sum?.op === 'Add' && otherThan(1, sum, b)) || '');
+  const argument = producer(curve?.inputs[0] ?? '');
+  if (curve?.op === 'Erf') return isScaled(argument, x, b) ? 'none' : undefined;
+  if (curve?.op !== 'Tanh' || argument?.op !== 'Mul') return undefined;
+  const bent = producer(otherThan(Math.sqrt(2 / Math.PI), argument, b) ?? '');
+  if (bent?.op !== 'Add' || !bent.inputs.includes(x)) return undefined;
+  const cubic = producer(bent.inputs.find((input) => input !== x) ?? '');
+  const cube = producer((cubic?.op === 'Mul' && otherThan(0.044715, cubic, b)) || '');
+  return isCube(cube, x, { b, producer }) ? 'tanh' : undefined;
+}
+
+/** Whether a node is x³. */
+function isCube(node: Node | undefined, x: string, { b, producer }: Pick<GraphView, 'b' | 'producer'>): boolean {
+  if (node?.op === 'Pow') return node.inputs[0] === x && isNumber(b, node.inputs[1]!, 3);
+  if (node?.op !== 'Mul' || !node.inputs.includes(x)) return false;
+  const square = producer(node.inputs.find((input) => input !== x) ?? '');
+  return square?.op === 'Mul' && square.inputs.every((input) => input === x);
 }
 
 /** Whether a node is x / √2, or x · √½. */

@@ -25,7 +25,20 @@ const spellings: Record<string, (b: GraphBuilder, x: string) => string> = {
     const error = b.op('Erf', [b.op('Div', [x, b.scalar(Math.fround(Math.SQRT2))])]);
     return b.op('Mul', [x, b.op('Mul', [b.scalar(0.5), b.op('Add', [error, b.scalar(1)])])]);
   },
+  '½ · x · (1 + tanh(√(2/π) · (x + 0.044715 · x³)))': (b, x) => {
+    const cube = b.op('Pow', [x, b.scalar(3)]);
+    return tanhForm(b, x, b.op('Mul', [b.scalar(0.044715), cube]));
+  },
+  'the same with products for the cube': (b, x) => {
+    const cube = b.op('Mul', [x, b.op('Mul', [x, x])]);
+    return tanhForm(b, x, b.op('Mul', [cube, b.scalar(0.044715)]));
+  },
 };
+
+function tanhForm(b: GraphBuilder, x: string, cubic: string, root = Math.sqrt(2 / Math.PI)): string {
+  const curve = b.op('Tanh', [b.op('Mul', [b.op('Add', [x, cubic]), b.scalar(root)])]);
+  return b.op('Mul', [b.op('Mul', [x, b.scalar(0.5)]), b.op('Add', [curve, b.scalar(1)])]);
+}
 
 describe.each(Object.entries(spellings))('%s', (_, write) => {
   test('is a Gelu, with its values and its gradient', async () => {
@@ -80,6 +93,15 @@ test.each<Other>([
       const twice = b.op('Mul', [x, b.op('Add', [error, b.scalar(1)])]);
       return b.op('Add', [b.op('Mul', [twice, b.scalar(0.5)]), twice]);
     },
+  ],
+  ['a tanh of a square', (b, x) => tanhForm(b, x, b.op('Mul', [b.op('Mul', [x, x]), b.scalar(0.044715)]))],
+  [
+    'a tanh of a cube scaled otherwise',
+    (b, x) => tanhForm(b, x, b.op('Mul', [b.op('Pow', [x, b.scalar(3)]), b.scalar(0.045)])),
+  ],
+  [
+    'a tanh scaled otherwise',
+    (b, x) => tanhForm(b, x, b.op('Mul', [b.op('Pow', [x, b.scalar(3)]), b.scalar(0.044715)]), 0.8),
   ],
 ])('%s is no Gelu', (_, write) => {
   const b = new GraphBuilder();
