@@ -1,4 +1,4 @@
-"""The ResNet of scripts/bench/networks.ts in PyTorch."""
+"""The ResNet of models/resnet.ts in PyTorch."""
 
 from torch import nn
 from torch.nn import functional as F
