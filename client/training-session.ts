@@ -199,6 +199,8 @@ function load(onnx: Uint8Array): Promise<ort.InferenceSession> {
     interOpNumThreads: 1,
     // The graph is optimised already; the runtime would put transposes together that are faster apart.
     graphOptimizationLevel: 'disabled',
+    // Errors come as exceptions, too, and are told once, in words.
+    logSeverityLevel: 4,
   });
 }
 

@@ -32,6 +32,7 @@ export class Evaluator {
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       graphOptimizationLevel: 'basic',
+      logSeverityLevel: 4,
     }).catch((cause: unknown) => {
       throw new ModelError(`evaluation: onnxruntime cannot open the forward graph: ${reason(cause)}`, { cause });
     });
