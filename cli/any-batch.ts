@@ -4,7 +4,7 @@ import { elementCount, type Model, type Value } from '../graph/ir.ts';
 import { encodeModel } from '../graph/onnx/write.ts';
 import { fixedBatch, openBatch } from '../graph/open-batch.ts';
 import { namedStream } from '../random/stream.ts';
-import { type RunResults, runOnce } from './run-once.ts';
+import { type RunResults, runEach } from './run-once.ts';
 
 /** A model as training needs it, and what a user should know of that. */
 export interface ModelForAnyBatch {
@@ -56,11 +56,9 @@ async function resultsOf(
   batches: readonly (readonly number[])[],
   length: number,
 ): Promise<RunResults[] | undefined> {
-  const onnx = encodeModel(model);
-  const results: RunResults[] = [];
   try {
-    for (const examples of batches) results.push(await runOnce(onnx, feedsOf(model, examples, length)));
-    return results;
+    const feeds = batches.map((examples) => feedsOf(model, examples, length));
+    return await runEach(encodeModel(model), feeds);
   } catch (error) {
     if (error instanceof ModelError) return undefined;
     throw error;

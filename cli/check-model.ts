@@ -43,7 +43,7 @@ export async function checkModelFile(
   const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, notes, batchNorm, lora };
   const found = { ...inspection, ownData: ownData(model), assumed };
   const fixed = model.graph.inputs.find(({ shape }) => typeof shape[0] === 'number');
-  if (fixed) return { ...found, trainable: false, reason: fixedBatch(fixed), estimate: null };
+  if (fixed) return { ...found, trainable: false, reason: closedBatch(fixed), estimate: null };
   try {
     return { ...found, trainable: true, reason: null, estimate: estimateStep(model, assumed) };
   } catch (error) {
@@ -56,7 +56,7 @@ export async function checkModelFile(
   }
 }
 
-const fixedBatch = ({ name, shape }: Value): string =>
+const closedBatch = ({ name, shape }: Value): string =>
   `input '${name}' has a fixed batch size of ${shape[0]}, batches of users differ in size, and dpfl found no way to open it; export it with a dynamic batch axis, dynamic_axes={'${name}': {0: 'batch'}}`;
 
 /** Whether an input leaves a size open besides the batch. */

@@ -30,7 +30,7 @@ export interface ModelInspection {
 }
 
 /**
- * Looks at an ONNX model by compiling its training step, without running it.
+ * Looks at an ONNX model by compiling its training step. Nothing is run, but for a model of fixed batch size (`forAnyBatch`).
  * @throws ModelError when the file cannot be read
  */
 export async function inspectModelFile(file: string): Promise<ModelInspection & { readonly notes: readonly string[] }> {

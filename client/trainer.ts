@@ -80,20 +80,20 @@ export class LocalTrainer {
     const { size } = this.layout;
     const delta = session.delta.subarray(place * size, (place + 1) * size);
     const runs = cutSchedule(drawBatches(examples.count, settings.batchSize, settings, random), visitsPerRun);
-    const parameters = vectorOf(start);
     const total = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
     for (const [i, schedule] of runs.entries()) {
       // After the mini-batches, so that these are the same with dropout and without.
       const dropoutSeed = session.drops ? Uint32Array.of(random.int32(), random.int32()) : undefined;
       const work = { examples, settings, schedule, place, dropoutSeed };
-      const { losses, infeasible, seconds } = await session.run(i === 0 ? start : this.moved!, work);
+      const from = i === 0 ? start : this.moved!;
+      const { losses, infeasible, seconds } = await session.run(from, work);
       for (const loss of losses) total.loss += loss;
       for (const count of infeasible) total.infeasibleTargets += count;
       total.steps += losses.length;
       total.seconds += seconds;
-      if (runs.length > 1) this.move(i === 0 ? parameters : this.moved!, delta);
+      if (runs.length > 1) this.move(vectorOf(from), delta);
     }
-    if (runs.length > 1) subtract(parameters, this.moved!, delta);
+    if (runs.length > 1) subtract(vectorOf(start), this.moved!, delta);
     return { ...total, loss: total.loss / total.steps, delta };
   }
 

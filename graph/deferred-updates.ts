@@ -189,7 +189,7 @@ function defer(
 
 /**
  * A wide weight that is not transposed in a product with few rows is transposed before the loop: the product is then turned around
- * (rewrites/few-rows.ts), and takes 0.6 of the time. All clients that start from the same weight share the transposed one.
+ * (rewrites/few-rows.ts), and takes 0.64 of the time (10 rows with 12544 × 128). All clients that start from the same weight share the transposed one.
  */
 function inReadingOrder(
   outer: GraphBuilder,

@@ -44,7 +44,7 @@ export class AggregationServer {
   private dispatch: RoundDispatch | undefined;
   private fatal: Error | undefined;
   /** Why rounds end that no worker is there for, where they do. */
-  private hopeless: (() => Error) | undefined;
+  private abandons: (() => Error) | undefined;
   private closed: Promise<void> | undefined;
 
   /**
@@ -155,7 +155,7 @@ export class AggregationServer {
 
   /** From now on no round waits for workers: one that none is left for rejects with `reason`, and so does any later one. */
   waitForNobody(reason: () => Error): void {
-    this.hopeless = reason;
+    this.abandons = reason;
     this.failWithoutWorkers();
   }
 
@@ -273,8 +273,8 @@ export class AggregationServer {
   }
 
   private failWithoutWorkers(): void {
-    if (this.hopeless === undefined || this.joined.size > 0 || this.fatal !== undefined) return;
-    this.fail(this.hopeless());
+    if (this.abandons === undefined || this.joined.size > 0 || this.fatal !== undefined) return;
+    this.fail(this.abandons());
   }
 
   private notice(line: string): void {

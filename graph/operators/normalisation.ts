@@ -70,7 +70,8 @@ const layerNormOverClients: ClientsRule = (context) => {
     name: node.name,
     outputNames: [normalised, ...statistics],
   });
-  const own = (index: number) => (differs(index) ? raised(b, node.inputs[index]!, 1, rank(0)) : node.inputs[index]!);
+  const own = (index: number) =>
+    differs(index) ? raised(b, node.inputs[index]!, rank(index), rank(0)) : node.inputs[index]!;
   const options = { outputNames: [output] };
   if (!shift) b.op('Mul', [normalised, own(1)], {}, options);
   else b.op('Add', [mul(b, normalised, own(1)), own(2)], {}, options);

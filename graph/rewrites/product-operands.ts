@@ -1,6 +1,6 @@
 import type { GraphBuilder } from '../builder.ts';
 import { type Attributes, float, floatAttribute, int, intAttribute, intsAttribute, type Node } from '../ir.ts';
-import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.ts';
+import { type GraphView, type Match, numberOf, type Rewrite, replacing } from './rewrite.ts';
 
 /** α · op(A) · op(B), where op may exchange the last two axes. */
 interface Product {
@@ -45,8 +45,8 @@ function scaled(node: Node | undefined, b: GraphBuilder): readonly [string, numb
     [node.inputs[0]!, node.inputs[1]!],
     [node.inputs[1]!, node.inputs[0]!],
   ] as const) {
-    const tensor = b.constantTensor(factor);
-    if (tensor?.dtype === 'float32' && tensor.dims.length === 0) return [value, tensor.data[0] as number];
+    const number = b.rank(factor) === 0 ? numberOf(b, factor) : undefined;
+    if (number !== undefined) return [value, number];
   }
   return undefined;
 }

@@ -1,10 +1,10 @@
 import type { GraphBuilder } from '../builder.ts';
 import { type Node, text } from '../ir.ts';
-import { type GraphView, type Rewrite, replacing } from './rewrite.ts';
+import { type GraphView, numberOf, type Rewrite, replacing } from './rewrite.ts';
 
 /**
  * A Gelu as exporters spell it up to operator set 19, x · (1 + erf(x / √2)) · ½ with its factors in any order, or with a tanh in place of the error
- * function, as the one operator that it is: its gradient then takes half as many passes over the activations.
+ * function, as the one operator that it is: its gradient then takes fewer passes over the activations.
  */
 export const recogniseGelu: Rewrite = replacing((node, view) => {
   const { b } = view;
@@ -17,7 +17,8 @@ export const recogniseGelu: Rewrite = replacing((node, view) => {
     [second, first],
   ] as const) {
     const approximate = formOf(other, x, view);
-    if (approximate === undefined) continue;
+    // A scalar times a vector of one number is a vector.
+    if (approximate === undefined || b.rank(x) === 0) continue;
     const attributes = { approximate: text(approximate) };
     return () => b.op('Gelu', [x], attributes, { outputNames: node.outputs, name: node.name });
   }
@@ -70,7 +71,6 @@ function otherThan(number: number, { inputs }: Node, b: GraphBuilder): string | 
 
 /** Whether a value is this number, as far as float32 holds it. */
 function isNumber(b: GraphBuilder, value: string, number: number): boolean {
-  const tensor = b.constantTensor(value);
-  if (tensor?.dtype !== 'float32' || tensor.data.length !== 1) return false;
-  return Math.abs(Number(tensor.data[0]) - number) <= 2e-7 * number;
+  const held = numberOf(b, value);
+  return held !== undefined && Math.abs(held - number) <= 2e-7 * number;
 }

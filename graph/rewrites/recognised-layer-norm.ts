@@ -1,11 +1,11 @@
 import type { GraphBuilder } from '../builder.ts';
 import { filled } from '../expressions.ts';
 import { float, floatAttribute, int, intAttribute, isFilled, type Node } from '../ir.ts';
-import { type GraphView, type Match, type Rewrite, replacing } from './rewrite.ts';
+import { type GraphView, type Match, numberOf, type Rewrite, replacing } from './rewrite.ts';
 
 /**
  * LayerNorm over the last axis as exporters spell it up to operator set 16, (x − mean) / √(mean of squares + ε) · scale + bias, as the one operator that it
- * is: nine passes forward, and many more backward, become one and a dozen.
+ * is: nine operators forward, and many more backward, become one and a dozen.
  */
 export const recogniseLayerNorm: Rewrite = (b, outputs) => {
   for (const match of [normalised, scaled, shifted]) replacing(match)(b, outputs);
@@ -85,9 +85,4 @@ function squaredBy(node: Node | undefined, b: GraphBuilder): string | undefined 
   const [x, y] = node?.inputs ?? [];
   if (node?.op === 'Mul') return x === y ? x : undefined;
   return node?.op === 'Pow' && numberOf(b, y!) === 2 ? x : undefined;
-}
-
-function numberOf(b: GraphBuilder, value: string): number | undefined {
-  const tensor = b.constantTensor(value);
-  return tensor && tensor.data.length === 1 && tensor.dims.length <= 1 ? Number(tensor.data[0]) : undefined;
 }

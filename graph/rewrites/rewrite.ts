@@ -54,6 +54,13 @@ export function viewOf(b: GraphBuilder, outputs: readonly string[]): GraphView {
   };
 }
 
+/** The number that a float32 constant of one element holds, a scalar or a vector. */
+export function numberOf(b: GraphBuilder, value: string): number | undefined {
+  const tensor = b.constantTensor(value);
+  const isOne = tensor?.dtype === 'float32' && tensor.dims.length <= 1 && tensor.data.length === 1;
+  return isOne ? Number(tensor.data[0]) : undefined;
+}
+
 /** Whether a node sums the squares of a value over all axes to a scalar. */
 export function isTotal(node: Node): boolean {
   return (

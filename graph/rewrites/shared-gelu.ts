@@ -1,7 +1,6 @@
-import type { GraphBuilder } from '../builder.ts';
 import { type Node, stringAttribute } from '../ir.ts';
 import { geluParts, tanhGeluBounds } from '../operators/activations.ts';
-import { type GraphView, type Rewrite, replacing } from './rewrite.ts';
+import { type GraphView, numberOf, type Rewrite, replacing } from './rewrite.ts';
 
 /**
  * Writes a Gelu as x · Φ(x), with Φ(x) as its gradient writes it, where the graph has that gradient: the error function or the tanh, the
@@ -24,15 +23,11 @@ export const shareGelu: Rewrite = replacing((node, view) => {
 
 /** Whether a node is where the gradient of an exact Gelu of x begins. */
 function beginsExactForm({ op, inputs, outputs }: Node, x: string, { b, readers }: GraphView): boolean {
-  const scales = op === 'Mul' && inputs[0] === x && isNumber(b, inputs[1]!, Math.SQRT1_2);
+  const scales = op === 'Mul' && inputs[0] === x && numberOf(b, inputs[1]!) === Math.fround(Math.SQRT1_2);
   return scales && readers(outputs[0]!).some((reader) => reader.op === 'Erf');
 }
 
 function beginsTanhForm({ op, inputs, outputs }: Node, _: string, { b, readers }: GraphView): boolean {
-  const clips = op === 'Clip' && tanhGeluBounds.every((bound, i) => isNumber(b, inputs[i + 1] ?? '', bound));
+  const clips = op === 'Clip' && tanhGeluBounds.every((bound, i) => numberOf(b, inputs[i + 1] ?? '') === bound);
   return clips && readers(outputs[0]!).some((reader) => reader.op === 'Mul' && reader.inputs[0] === reader.inputs[1]);
-}
-
-function isNumber(b: GraphBuilder, value: string, number: number): boolean {
-  return value === b.scalar(number);
 }

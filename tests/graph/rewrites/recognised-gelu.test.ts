@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { GraphBuilder } from '../../../graph/builder.ts';
 import { differentiate } from '../../../graph/differentiate.ts';
+import { float32Tensor } from '../../../graph/ir.ts';
 import { removeDeadCode } from '../../../graph/rewrites/dead-code.ts';
 import { recogniseGelu } from '../../../graph/rewrites/recognised-gelu.ts';
 import type { Rewrite } from '../../../graph/rewrites/rewrite.ts';
@@ -92,6 +93,14 @@ test.each<Other>([
       const error = b.op('Erf', [b.op('Div', [x, b.scalar(Math.SQRT2)])]);
       const twice = b.op('Mul', [x, b.op('Add', [error, b.scalar(1)])]);
       return b.op('Add', [b.op('Mul', [twice, b.scalar(0.5)]), twice]);
+    },
+  ],
+  [
+    'a number that makes the value one of a higher rank',
+    (b, x) => {
+      const error = b.op('Erf', [b.op('Div', [x, b.scalar(Math.SQRT2)])]);
+      const half = b.constant(float32Tensor([1, 1, 1], [0.5]));
+      return b.op('Mul', [b.op('Mul', [x, b.op('Add', [error, b.scalar(1)])]), half]);
     },
   ],
   ['a tanh of a square', (b, x) => tanhForm(b, x, b.op('Mul', [b.op('Mul', [x, x]), b.scalar(0.044715)]))],
