@@ -86,7 +86,7 @@ export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<P
   }
   privacy.spend(privacy.entry(1));
   if (Number.isNaN(privacy.epsilon)) throw new PrivacyError('privacy: a round of these settings has no epsilon');
-  const { settings, grid } = privacy;
+  const { settings, clipping, grid } = privacy;
   const { data, seed, local } = config;
   const { weighting } = config.federation;
   const dataFingerprint = datasetFingerprint(dataset);
@@ -95,7 +95,7 @@ export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<P
     dataFingerprint,
     seed,
     local,
-    clipping: settings.clipping,
+    clipping,
     ...(weighting === undefined ? {} : { weighting }),
     gridStep: grid.step,
     ...(config.federation.transport === 'float32' ? {} : { transport: config.federation.transport }),

@@ -6,6 +6,7 @@ export const clippingSpec = z.strictObject({
   mode: z.enum(['global', 'uniform', 'dim', 'l1', 'none']),
   bound: z.number().gt(0),
   layerBounds: z.array(z.number().gt(0)).readonly().optional(),
+  rounding: z.literal('nearest').optional(),
 });
 
 /** What a round changes in the task: sent with each of its leases, as JSON. */

@@ -1,8 +1,8 @@
 import type { ExampleBatch } from '../data/dataset.ts';
 import { clientsPerRun } from '../graph/client-groups.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
+import { deltasPerPass } from '../params/grid-sum.ts';
 import type { ParameterLayout } from '../params/layout.ts';
-import { deltasPerPass } from '../params/vector.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { cutSchedule, drawBatches } from './batches.ts';
 import type { LocalConfig } from './config.ts';
@@ -27,7 +27,9 @@ const mostBytes = 2 ** 26;
 
 /** How many deltas a worker has room for: those of all clients of a run, and of clients that are trained one by one, to add them together. */
 export function deltasKept(parameters: number): number {
-  return Math.max(clientsPerRun(parameters), 4 * deltasPerPass * parameters <= mostBytes ? deltasPerPass : 1);
+  const passes = [deltasPerPass.rounded, deltasPerPass.truncated, 1];
+  const fitting = passes.find((deltas) => 4 * deltas * parameters <= mostBytes) ?? 1;
+  return Math.max(clientsPerRun(parameters), fitting);
 }
 
 /** Trains simulated clients in one onnxruntime session, in which one run is a client's whole local training, or that of several clients. */

@@ -1,15 +1,16 @@
 import { PrivacyError } from '../errors.ts';
+import { mostRounded } from './grid-sum.ts';
 
 /**
  * The grid on which client deltas are summed: the multiples of `step`, a power of two.
  *
- * A clipped coordinate is stored as the integer `trunc(coordinate / step)` in a Float64Array.
+ * A clipped coordinate is stored as an integer, `trunc(coordinate / step)` or, on a grid of `forRoundedSum`, the nearest one, in a Float64Array.
  * - Sums are exact. Float64 represents every integer up to 2^53, and `forSum` takes the finest step for which no partial sum of a
  *   cohort can reach 2^53. Integer additions are therefore exact, hence associative and commutative: the sum does not depend on the
  *   order of clients, the number of workers, the size of shards, or how often a lost shard was computed again.
  * - The sensitivity bound holds. Truncation toward zero never increases the magnitude of a coordinate, so a delta of norm at most C
- *   still has norm at most C on the grid; rounding to nearest could exceed C by step·sqrt(d)/2.
- * - Little is lost. Each coordinate changes by less than one step, for example C·2^-42 for a thousand clients.
+ *   still has norm at most C on the grid. Rounding to nearest can add step·sqrt(d)/2 to the norm, by which deltas are made shorter before (`Clipper`).
+ * - Little is lost. Each coordinate changes by less than one step, for example C·2^-42 for a thousand clients, or C·2^-21 on a grid of `forRoundedSum`.
  */
 export class ExactGrid {
   /** Distance between neighbouring grid points, in units of the model's parameters. */
@@ -44,6 +45,19 @@ export class ExactGrid {
     }
     const exact = 2 * ExactGrid.forSum(bound, maxCohort).step;
     return new ExactGrid(Math.max(exact, 2 ** (Math.floor(Math.log2(noiseStd)) - 30)));
+  }
+
+  /**
+   * The grid for such a sum whose coordinates are rounded to nearest in float32 (`addRounded`): as `forNoisySum`, and so coarse that `bound` is at most
+   * `mostRounded` steps.
+   * @throws PrivacyError when an argument is not positive and finite
+   */
+  static forRoundedSum(bound: number, maxCohort: number, noiseStd: number): ExactGrid {
+    const { step } = ExactGrid.forNoisySum(bound, maxCohort, noiseStd);
+    let exponent = Math.ceil(Math.log2(bound / mostRounded));
+    // log2 is rounded.
+    while (bound / 2 ** exponent > mostRounded) exponent++;
+    return new ExactGrid(Math.max(step, 2 ** exponent));
   }
 
   /**

@@ -1,22 +1,17 @@
 import { kernels } from './generated/kernels.ts';
 
+type AddOne = (sum: number, at: number, end: number, factor: number) => void;
+type AddSeveral = (sum: number, end: number, ...addressesAndFactors: readonly number[]) => void;
+
 /** Loops in WebAssembly (kernels.wat) that work on one memory; addresses and lengths in bytes. */
 export interface Kernels {
   readonly blockedSumOfSquares: (at: number, end: number) => number;
-  readonly addTruncated: (sum: number, at: number, end: number, factor: number) => void;
-  /** `addTruncated` of four vectors of the same length; `end` is that of the first. */
-  readonly addFourTruncated: (
-    sum: number,
-    at0: number,
-    end: number,
-    at1: number,
-    at2: number,
-    at3: number,
-    factor0: number,
-    factor1: number,
-    factor2: number,
-    factor3: number,
-  ) => void;
+  readonly addTruncated: AddOne;
+  /** `addTruncated` of four vectors of the same length; `end` is that of the first. Their addresses come first, then their factors. */
+  readonly addFourTruncated: AddSeveral;
+  readonly addRounded: AddOne;
+  /** `addRounded` of eight vectors, as with `addFourTruncated`. */
+  readonly addEightRounded: AddSeveral;
   /** into[i] = a[i] · factor + shift + b[i] in float32, four elements at a time. */
   readonly addScaled: (into: number, end: number, a: number, b: number, factor: number, shift: number) => void;
 }

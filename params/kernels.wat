@@ -66,7 +66,8 @@
         (br $ones))))
 
   ;; The same for four vectors at once, whose values are added to each other first: a quarter of the passes over the sum. $end is that of the first.
-  (func (export "addFourTruncated") (param $sum i32) (param $at0 i32) (param $end i32) (param $at1 i32) (param $at2 i32) (param $at3 i32)
+  (func (export "addFourTruncated") (param $sum i32) (param $end i32)
+    (param $at0 i32) (param $at1 i32) (param $at2 i32) (param $at3 i32)
     (param $factor0 f64) (param $factor1 f64) (param $factor2 f64) (param $factor3 f64)
     (local $factors0 v128) (local $factors1 v128) (local $factors2 v128) (local $factors3 v128)
     (local.set $factors0 (f64x2.splat (local.get $factor0)))
@@ -116,6 +117,132 @@
         (local.set $at1 (i32.add (local.get $at1) (i32.const 4)))
         (local.set $at2 (i32.add (local.get $at2) (i32.const 4)))
         (local.set $at3 (i32.add (local.get $at3) (i32.const 4)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 8)))
+        (br $ones))))
+
+  ;; sum[i] += round(value[i] * factor), product and rounding in float32: from $at to $end. Added to 3 * 2^22, a number below 2^22 loses all that stands behind
+  ;; its point, and the bits of the result are 0x4B400000 more than the integer. Halves become even.
+  (func (export "addRounded") (param $sum i32) (param $at i32) (param $end i32) (param $factor f32)
+    (local $factors v128) (local $magics v128) (local $steps v128)
+    (local.set $factors (f32x4.splat (local.get $factor)))
+    (local.set $magics (f32x4.splat (f32.const 0x1.8p23)))
+    (block $fours_done
+      (loop $fours
+        (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at)) (i32.const 16)))
+        (local.set $steps
+          (i32x4.sub
+            (f32x4.add (f32x4.mul (v128.load (local.get $at)) (local.get $factors)) (local.get $magics))
+            (local.get $magics)))
+        (v128.store (local.get $sum)
+          (f64x2.add (v128.load (local.get $sum)) (f64x2.convert_low_i32x4_s (local.get $steps))))
+        (v128.store offset=16 (local.get $sum)
+          (f64x2.add (v128.load offset=16 (local.get $sum))
+            (f64x2.convert_low_i32x4_s
+              (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $steps) (local.get $steps)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 16)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 32)))
+        (br $fours)))
+    (block $ones_done
+      (loop $ones
+        (br_if $ones_done (i32.eq (local.get $at) (local.get $end)))
+        (f64.store (local.get $sum)
+          (f64.add (f64.load (local.get $sum))
+            (f64.convert_i32_s
+              (i32.sub
+                (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at)) (local.get $factor)) (f32.const 0x1.8p23)))
+                (i32.const 0x4B400000)))))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 8)))
+        (br $ones))))
+
+  ;; The same for eight vectors at once, whose integers are added to each other first, modulo 2^32; eight times 0x4B400000 is 0x5A000000 more than a multiple
+  ;; of that. $end is that of the first.
+  (func (export "addEightRounded") (param $sum i32) (param $end i32)
+    (param $at0 i32) (param $at1 i32) (param $at2 i32) (param $at3 i32)
+    (param $at4 i32) (param $at5 i32) (param $at6 i32) (param $at7 i32)
+    (param $factor0 f32) (param $factor1 f32) (param $factor2 f32) (param $factor3 f32)
+    (param $factor4 f32) (param $factor5 f32) (param $factor6 f32) (param $factor7 f32)
+    (local $factors0 v128) (local $factors1 v128) (local $factors2 v128) (local $factors3 v128)
+    (local $factors4 v128) (local $factors5 v128) (local $factors6 v128) (local $factors7 v128)
+    (local $magics v128) (local $excess v128) (local $steps v128)
+    (local.set $factors0 (f32x4.splat (local.get $factor0)))
+    (local.set $factors1 (f32x4.splat (local.get $factor1)))
+    (local.set $factors2 (f32x4.splat (local.get $factor2)))
+    (local.set $factors3 (f32x4.splat (local.get $factor3)))
+    (local.set $factors4 (f32x4.splat (local.get $factor4)))
+    (local.set $factors5 (f32x4.splat (local.get $factor5)))
+    (local.set $factors6 (f32x4.splat (local.get $factor6)))
+    (local.set $factors7 (f32x4.splat (local.get $factor7)))
+    (local.set $magics (f32x4.splat (f32.const 0x1.8p23)))
+    (local.set $excess (i32x4.splat (i32.const 0x5A000000)))
+    (block $fours_done
+      (loop $fours
+        (br_if $fours_done (i32.lt_u (i32.sub (local.get $end) (local.get $at0)) (i32.const 16)))
+        (local.set $steps
+          (i32x4.sub
+            (i32x4.add
+              (i32x4.add
+                (i32x4.add
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at0)) (local.get $factors0)) (local.get $magics))
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at1)) (local.get $factors1)) (local.get $magics)))
+                (i32x4.add
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at2)) (local.get $factors2)) (local.get $magics))
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at3)) (local.get $factors3)) (local.get $magics))))
+              (i32x4.add
+                (i32x4.add
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at4)) (local.get $factors4)) (local.get $magics))
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at5)) (local.get $factors5)) (local.get $magics)))
+                (i32x4.add
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at6)) (local.get $factors6)) (local.get $magics))
+                  (f32x4.add (f32x4.mul (v128.load (local.get $at7)) (local.get $factors7)) (local.get $magics)))))
+            (local.get $excess)))
+        (v128.store (local.get $sum)
+          (f64x2.add (v128.load (local.get $sum)) (f64x2.convert_low_i32x4_s (local.get $steps))))
+        (v128.store offset=16 (local.get $sum)
+          (f64x2.add (v128.load offset=16 (local.get $sum))
+            (f64x2.convert_low_i32x4_s
+              (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $steps) (local.get $steps)))))
+        (local.set $at0 (i32.add (local.get $at0) (i32.const 16)))
+        (local.set $at1 (i32.add (local.get $at1) (i32.const 16)))
+        (local.set $at2 (i32.add (local.get $at2) (i32.const 16)))
+        (local.set $at3 (i32.add (local.get $at3) (i32.const 16)))
+        (local.set $at4 (i32.add (local.get $at4) (i32.const 16)))
+        (local.set $at5 (i32.add (local.get $at5) (i32.const 16)))
+        (local.set $at6 (i32.add (local.get $at6) (i32.const 16)))
+        (local.set $at7 (i32.add (local.get $at7) (i32.const 16)))
+        (local.set $sum (i32.add (local.get $sum) (i32.const 32)))
+        (br $fours)))
+    (block $ones_done
+      (loop $ones
+        (br_if $ones_done (i32.eq (local.get $at0) (local.get $end)))
+        (f64.store (local.get $sum)
+          (f64.add (f64.load (local.get $sum))
+            (f64.convert_i32_s
+              (i32.sub
+                (i32.add
+                  (i32.add
+                    (i32.add
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at0)) (local.get $factor0)) (f32.const 0x1.8p23)))
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at1)) (local.get $factor1)) (f32.const 0x1.8p23))))
+                    (i32.add
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at2)) (local.get $factor2)) (f32.const 0x1.8p23)))
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at3)) (local.get $factor3)) (f32.const 0x1.8p23)))))
+                  (i32.add
+                    (i32.add
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at4)) (local.get $factor4)) (f32.const 0x1.8p23)))
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at5)) (local.get $factor5)) (f32.const 0x1.8p23))))
+                    (i32.add
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at6)) (local.get $factor6)) (f32.const 0x1.8p23)))
+                      (i32.reinterpret_f32 (f32.add (f32.mul (f32.load (local.get $at7)) (local.get $factor7)) (f32.const 0x1.8p23))))))
+                (i32.const 0x5A000000)))))
+        (local.set $at0 (i32.add (local.get $at0) (i32.const 4)))
+        (local.set $at1 (i32.add (local.get $at1) (i32.const 4)))
+        (local.set $at2 (i32.add (local.get $at2) (i32.const 4)))
+        (local.set $at3 (i32.add (local.get $at3) (i32.const 4)))
+        (local.set $at4 (i32.add (local.get $at4) (i32.const 4)))
+        (local.set $at5 (i32.add (local.get $at5) (i32.const 4)))
+        (local.set $at6 (i32.add (local.get $at6) (i32.const 4)))
+        (local.set $at7 (i32.add (local.get $at7) (i32.const 4)))
         (local.set $sum (i32.add (local.get $sum) (i32.const 8)))
         (br $ones))))
 

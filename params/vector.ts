@@ -1,4 +1,3 @@
-import type { ScatteredLayers } from './layout.ts';
 import { kernelsOf } from './vector-memory.ts';
 
 /** Reductions over parts of a flat parameter vector. They accumulate in float64: a float32 sum loses digits after a few thousand terms. */
@@ -61,73 +60,6 @@ function blockedSumOfSquares(values: Float32Array, start: number, end: number): 
 /** In float32. */
 function square(value: number): number {
   return Math.fround(value * value);
-}
-
-/** A delta, and what each of its layers is scaled by. */
-export interface ScaledLayers extends ScatteredLayers {
-  readonly factors: ArrayLike<number>;
-}
-
-/** Deltas that are added in one pass over the sum. */
-export const deltasPerPass = 4;
-
-/**
- * Adds trunc(value · factor) of every value of layer `h` of the deltas to `length` elements of the sum from `at` on: scaled deltas, truncated to the integers
- * of a grid. `deltasPerPass` at a time where the kernels reach them: the sum, twice as wide as a delta, is then read and written once for all.
- */
-export function addTruncated(
-  sum: Float64Array,
-  at: number,
-  length: number,
-  deltas: readonly ScaledLayers[],
-  h: number,
-): void {
-  const kernels = kernelsOf(sum);
-  const into = sum.byteOffset + 8 * at;
-  const reached = kernels !== undefined && deltas.every(({ values }) => values.buffer === sum.buffer);
-  const address = ({ values, starts }: ScaledLayers) => values.byteOffset + 4 * starts[h];
-  let next = 0;
-  for (; reached && next + deltasPerPass <= deltas.length; next += deltasPerPass) {
-    const [a, b, c, d] = [deltas[next], deltas[next + 1], deltas[next + 2], deltas[next + 3]];
-    kernels.addFourTruncated(
-      into,
-      address(a),
-      address(a) + 4 * length,
-      address(b),
-      address(c),
-      address(d),
-      a.factors[h],
-      b.factors[h],
-      c.factors[h],
-      d.factors[h],
-    );
-  }
-  for (; next < deltas.length; next++) {
-    const delta = deltas[next];
-    if (reached) kernels.addTruncated(into, address(delta), address(delta) + 4 * length, delta.factors[h]);
-    else addOneTruncated(sum, at, length, delta, h);
-  }
-}
-
-/** Four coordinates at a time, which V8 runs in two thirds of the time. */
-function addOneTruncated(
-  sum: Float64Array,
-  at: number,
-  length: number,
-  { values, starts, factors }: ScaledLayers,
-  h: number,
-): void {
-  let i = starts[h];
-  let into = at;
-  const factor = factors[h];
-  const end = i + length;
-  for (const last = end - 3; i < last; i += 4, into += 4) {
-    sum[into] += Math.trunc(values[i] * factor);
-    sum[into + 1] += Math.trunc(values[i + 1] * factor);
-    sum[into + 2] += Math.trunc(values[i + 2] * factor);
-    sum[into + 3] += Math.trunc(values[i + 3] * factor);
-  }
-  for (; i < end; i++, into++) sum[into] += Math.trunc(values[i] * factor);
 }
 
 /** L1 norm of `values[start … end)`, in float64. Relative error at most (end − start)·2⁻⁵³. */

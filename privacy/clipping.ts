@@ -1,13 +1,8 @@
 import { PrivacyError } from '../errors.ts';
 import type { ExactGrid } from '../params/grid.ts';
+import { type AddToGrid, addRounded, addTruncated, mostRounded, type ScaledLayers } from '../params/grid-sum.ts';
 import type { ParameterLayout, ScatteredLayers } from '../params/layout.ts';
-import {
-  addTruncated,
-  quickSquaresError,
-  quickSumOfSquares,
-  type ScaledLayers,
-  sumOfMagnitudes,
-} from '../params/vector.ts';
+import { quickSquaresError, quickSumOfSquares, sumOfMagnitudes } from '../params/vector.ts';
 
 /**
  * How a client delta is brought to a total norm of at most C; the L1 norm with `l1`, else the L2 norm. `none` scales nothing and is allowed
@@ -21,6 +16,8 @@ export interface ClippingSpec {
   readonly bound: number;
   /** Bounds C_h in the order of layers, whose squares sum to C², in place of those of the mode. */
   readonly layerBounds?: readonly number[] | undefined;
+  /** How coordinates become integers of the grid: `nearest` on a grid of `ExactGrid.forRoundedSum`; left out, truncated toward zero. */
+  readonly rounding?: 'nearest' | undefined;
 }
 
 /** What clipping did to one delta. Norms and flags follow the layout's order of layers; neither is private. */
@@ -80,12 +77,34 @@ export function layerBounds(spec: ClippingSpec, layout: ParameterLayout): Float6
   }
 }
 
+/** Largest relative error of a product of float32, and of its factor, rounded to float32: 2^-24 each. */
+const productError = 2 ** -22;
+
+/** Below it float32 has not all its digits. */
+const smallestFactor = 2 ** -126;
+
+/**
+ * The norms to which layers are scaled: the bounds C_h, less what rounding can add to a norm. With rounding to nearest that is half a step of the grid
+ * for each coordinate, step·√d_h/2 together.
+ */
+export function scalingLimits(spec: ClippingSpec, layout: ParameterLayout, grid: ExactGrid): Float64Array {
+  const nearest = spec.rounding === 'nearest';
+  // Half of the squares' relative error is that of an L2 norm.
+  const norm = spec.mode === 'l1' ? 0 : quickSquaresError / 2;
+  const slack = norm + (nearest ? productError : 0) + (layout.size + 32) * 2 ** -53;
+  return layerBounds(spec, layout).map((bound, h) => {
+    const size = spec.mode === 'global' ? layout.size : layout.layers[h].size;
+    return bound * (1 - slack) - (nearest ? (Math.sqrt(size) * grid.step) / 2 : 0);
+  });
+}
+
 /**
  * Clips client deltas and adds them, as integers of the grid, to a shard's sum.
  *
- * The norm of what is added is at most C *exactly*, not up to rounding: a delta is scaled to C·(1 − slack), where the slack exceeds
- * the rounding errors of the norm (`quickSumOfSquares`), of the bounds and of the scaling; then every coordinate is
- * truncated toward zero, which can only shrink it. The slack is 1.2e-7 of C for L2 norms.
+ * The norm of what is added is at most C *exactly*, not up to rounding: a delta is scaled to a norm of `scalingLimits`, which leaves room
+ * for the rounding errors of the norm (`quickSumOfSquares`), of the bounds and of the scaling. Then every coordinate is truncated toward zero, which can
+ * only shrink it, or rounded to the nearest integer, for which there is room, too. Truncated, that is 1.2e-7 of C for L2 norms; rounded, on a grid of C·2^-22
+ * and with a million parameters, 1.2e-4.
  */
 export class Clipper {
   readonly spec: ClippingSpec;
@@ -95,22 +114,23 @@ export class Clipper {
   readonly #perUnit: number;
   /** Where the layers of a delta in one piece begin. */
   readonly #offsets: readonly number[];
-  /** The norms to which layers are scaled: the bounds less the slack. */
+  /** The norms to which layers are scaled. */
   readonly #limits: Float64Array;
+  readonly #add: AddToGrid;
 
-  /** @throws PrivacyError when the bound is not positive and finite */
+  /** @throws PrivacyError when the bound is not positive and finite, or the grid or the mode not made for rounding to nearest */
   constructor(layout: ParameterLayout, spec: ClippingSpec, grid: ExactGrid) {
     if (!(spec.bound > 0) || !Number.isFinite(spec.bound)) {
       throw new PrivacyError(`privacy.clipping.bound must be positive and finite, got ${spec.bound}`);
     }
     this.spec = spec;
     this.bounds = layerBounds(spec, layout);
-    // Half of the squares' relative error is that of an L2 norm.
-    const slack = (spec.mode === 'l1' ? 0 : quickSquaresError / 2) + (layout.size + 32) * 2 ** -53;
-    this.#limits = this.bounds.map((bound) => bound * (1 - slack));
+    this.#limits = scalingLimits(spec, layout, grid);
     this.#layout = layout;
     this.#perUnit = grid.perUnit;
     this.#offsets = layout.layers.map(({ offset }) => offset);
+    this.#add = spec.rounding === 'nearest' ? addRounded : addTruncated;
+    if (spec.rounding === 'nearest') requireRoundable(spec, this.#limits, grid);
   }
 
   /**
@@ -127,7 +147,7 @@ export class Clipper {
     const accepted: ScaledLayers[] = [];
     const outcomes = deltas.map(({ delta, weight = 1 }) => this.#measure(this.#layersOf(delta), weight, accepted));
     for (let h = 0; h < layers.length; h++) {
-      addTruncated(sum, layers[h].offset, layers[h].size, accepted, h);
+      this.#add(sum, layers[h].offset, layers[h].size, accepted, h);
     }
     return outcomes;
   }
@@ -157,6 +177,7 @@ export class Clipper {
     for (let h = 0; h < layers.length; h++) {
       clipped[h] = Number(scales[h] < 1);
       scales[h] *= perUnit;
+      if (this.spec.rounding === 'nearest' && scales[h] < smallestFactor) scales[h] = 0;
     }
     accepted.push({ values, starts, factors: scales });
     return { accepted: true, norms, clipped };
@@ -206,6 +227,15 @@ export class Clipper {
     }
     throw new PrivacyError(`clipping: the delta's ${starts.length} layers are not the ${layers.length} of the layout`);
   }
+}
+
+/** @throws PrivacyError where `addRounded` could be wrong, or nothing be left of the deltas */
+function requireRoundable({ mode, bound }: ClippingSpec, limits: Float64Array, { perUnit }: ExactGrid): void {
+  const holds = bound * perUnit <= mostRounded && perUnit < 2 ** 100 && limits.every((limit) => limit > 0);
+  if (holds && mode !== 'l1' && mode !== 'none') return;
+  throw new PrivacyError(
+    `clipping: deltas of norm ${bound} (${mode}) cannot be rounded to nearest on a grid of ${1 / perUnit}`,
+  );
 }
 
 /** limit / max(limit, norm): 1 for a zero norm, where the quotient would be undefined. */

@@ -3,8 +3,8 @@ import { ExactGrid } from '../params/grid.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import { type AdaptiveClipping, splitBudget } from './adaptive-clipping.ts';
 import { BandedNoise, bandedSquareRoot } from './banded-noise.ts';
-import type { ClippingSpec } from './clipping.ts';
 import { isCorrelated } from './config.ts';
+import { type DeltaGrid, gridUnderGaussian } from './delta-grid.ts';
 import { composed, discreteGaussian, gaussian, mechanismStep, type PrivacyEvent } from './events.ts';
 import { IndependentNoise, type NoiseKind, type NoiseMechanism, type NoiseStreams, noNoise } from './noise.ts';
 import { allocateNoise } from './noise-groups.ts';
@@ -14,10 +14,7 @@ import { poissonCohortLimit } from './sampling.ts';
 import { TreeNoise } from './tree-noise.ts';
 
 /** What a run does to the sum of a round, and what that costs. */
-export interface RoundMechanism {
-  readonly clipping: ClippingSpec;
-  /** Workers and server must use the same. */
-  readonly grid: ExactGrid;
+export interface RoundMechanism extends DeltaGrid {
   /** All the noise of a round. */
   readonly noise: NoiseMechanism;
   /** What the ledger says of central step `round`. */
@@ -78,11 +75,17 @@ function equalNoise(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noisePlacement, sigmaClient, roundEvent } = settings;
-  const scale = noiseMultiplier * clipping.bound;
+  const { noisePlacement, sigmaClient, roundEvent } = settings;
+  const { bound } = settings.clipping;
+  const scale = noiseMultiplier * bound;
   const local = noisePlacement === 'local';
-  const clientScale = local ? (sigmaClient ?? 0) * clipping.bound : scale;
-  const grid = gridFor(settings, local ? clientScale : (settings.standardDeviation ?? 0));
+  const clientScale = local ? (sigmaClient ?? 0) * bound : scale;
+  const deviation = local ? clientScale : (settings.standardDeviation ?? 0);
+  // Small shares of noise, and the exact numbers of other distributions, want a fine grid.
+  const { clipping, grid } =
+    kind === 'gaussian' && noisePlacement === 'central'
+      ? gridUnderGaussian(settings.clipping, layout, largestCohort(settings), [deviation])
+      : { clipping: settings.clipping, grid: fineGrid(settings, deviation) };
   const scales = layout.layers.map(() => scale);
   const noise = new IndependentNoise(kind, layout, grid, scales, streams);
   const clientNoise = noisePlacement === 'central' ? null : { kind, steps: clientScale * grid.perUnit };
@@ -99,10 +102,10 @@ function correlatedMechanism(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, correlated, noiseSource } = settings;
+  const { correlated, noiseSource } = settings;
   if (correlated === null) throw new PrivacyError(`mechanism ${settings.mechanism} has no noise`);
-  const std = correlated.noiseMultiplier * clipping.bound;
-  const grid = gridFor(settings, std);
+  const std = correlated.noiseMultiplier * settings.clipping.bound;
+  const { clipping, grid } = gridUnderGaussian(settings.clipping, layout, largestCohort(settings), [std]);
   const noise =
     correlated.kind === 'treeAggregation'
       ? new TreeNoise(layout, grid, std, streams, noiseSource)
@@ -117,10 +120,10 @@ function groupedNoise(
   layout: ParameterLayout,
   streams: NoiseStreams,
 ): RoundMechanism {
-  const { clipping, noiseGroups = [] } = settings;
-  const groups = allocateNoise(layout, clipping, noiseMultiplier, noiseGroups);
-  // The largest noise decides: a standard deviation of up to 2^31 steps, so that draws reach every grid point.
-  const grid = gridFor(settings, Math.max(...groups.map((group) => group.standardDeviation)));
+  const { noiseGroups = [] } = settings;
+  const groups = allocateNoise(layout, settings.clipping, noiseMultiplier, noiseGroups);
+  const deviations = groups.map((group) => group.standardDeviation);
+  const { clipping, grid } = gridUnderGaussian(settings.clipping, layout, largestCohort(settings), deviations);
   const scales = layout.layers.map(
     (_, layer) => groups.find(({ layers }) => layers.includes(layer))?.standardDeviation ?? 0,
   );
@@ -131,7 +134,7 @@ function groupedNoise(
   return { clipping, grid, noise, event: () => event, clientNoise: null };
 }
 
-function gridFor(settings: ResolvedPrivacy, std: number): ExactGrid {
+function fineGrid(settings: ResolvedPrivacy, std: number): ExactGrid {
   return ExactGrid.forNoisySum(settings.clipping.bound, largestCohort(settings), std);
 }
 

@@ -4,7 +4,7 @@ import { loadSync } from '@grpc/proto-loader';
 import type { ProtoGrpcType } from './generated/aggregation.ts';
 
 /** Raised whenever server and workers of different versions would misunderstand each other, or come to different bits. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 
 /** No message is larger than this, in either direction; payloads travel in chunks. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;

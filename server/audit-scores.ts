@@ -10,11 +10,11 @@ export const AUDIT_FILE = 'audit.json';
 export function canariesOf(config: RunConfig, layout: ParameterLayout, privacy: RunPrivacy): Canaries | undefined {
   const { audit } = config.privacy;
   if (audit === undefined) return undefined;
-  const { clipping, samplingRate } = privacy.settings;
+  const { clipping, grid, settings } = privacy;
   return new Canaries(audit.canaries, config.seed, layout, {
     clipping,
-    samplingRate,
-    grid: privacy.grid,
+    samplingRate: settings.samplingRate,
+    grid,
     deviation: (layer) => privacy.deviation(layer),
   });
 }

@@ -4,6 +4,7 @@ import type { ParameterLayout } from '../params/layout.ts';
 import type { RunningTotal } from '../privacy/accountant.ts';
 import { AdaptiveClipping } from '../privacy/adaptive-clipping.ts';
 import { LOOK_AHEAD, PrivacyBudget } from '../privacy/budget.ts';
+import type { ClippingSpec } from '../privacy/clipping.ts';
 import { cyclicCohort, shuffledOrder } from '../privacy/cyclic-sampling.ts';
 import { selfComposed } from '../privacy/events.ts';
 import { fixedSizeSample } from '../privacy/fixed-size-sampling.ts';
@@ -95,6 +96,11 @@ export class RunPrivacy {
     const events = this.#participation ? [selfComposed(event, 0), selfComposed(event, 1)] : [event];
     const text = JSON.stringify(entry);
     return events.some((each) => JSON.stringify(ledgerEntry(entry.round, each, this.settings.adjacency)) === text);
+  }
+
+  /** How client deltas are clipped, those of the first round where the bounds move. */
+  get clipping(): ClippingSpec {
+    return this.#mechanism.clipping;
   }
 
   /** The grid on which client deltas are summed; workers and server must use the same. */

@@ -188,9 +188,8 @@ async function runRounds(
     block,
   });
   const layout = new ParameterLayout(training.layers);
-  const { settings, grid } = new RunPrivacy(config, layout, dataset.population);
+  const { clipping, grid } = new RunPrivacy(config, layout, dataset.population);
   const { data, seed, local } = config;
-  const { clipping } = settings;
   const task = { data, seed, local, clipping, gridStep: grid.step, block, layers: training.layers };
   const directory = await mkdtemp(join(tmpdir(), 'dpfl-bench-'));
   const server = await AggregationServer.start({

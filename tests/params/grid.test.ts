@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { PrivacyError } from '../../errors.ts';
 import { ExactGrid } from '../../params/grid.ts';
+import { mostRounded } from '../../params/grid-sum.ts';
 import { namedStream } from '../../random/stream.ts';
 
 describe('ExactGrid', () => {
@@ -58,6 +59,21 @@ describe('ExactGrid', () => {
       expect(step).toBeGreaterThanOrEqual(ExactGrid.forSum(bound, cohort).step);
     }
     expect(() => ExactGrid.forNoisySum(1, 10, 0)).toThrow('standard deviation');
+  });
+
+  test('a grid for rounded sums holds the bound in as many steps as float32 can round, and is no coarser than that', () => {
+    for (const [bound, cohort, std] of [
+      [0.1, 1200, 0.05],
+      [2 ** -5, 180, 20],
+      [1, 1e9, 1],
+      [2 ** -5 * (1 + 2 ** -50), 100, 1],
+      [3, 1, 1e6],
+    ]) {
+      const { step } = ExactGrid.forRoundedSum(bound, cohort, std);
+      const least = ExactGrid.forNoisySum(bound, cohort, std).step;
+      expect(bound / step).toBeLessThanOrEqual(mostRounded);
+      expect(step === least || bound / (step / 2) > mostRounded).toBe(true);
+    }
   });
 
   test('average divides by the given (expected) cohort, in parameter units', () => {

@@ -78,7 +78,7 @@ function workerContext(config: RunConfig, privacy: RunPrivacy): ShardContext {
     trainer: {
       train: async (_, { count }) => ({ delta: WAVE.subarray(count, count + SIZE), loss: 1 }),
     },
-    clipper: new Clipper(layout, privacy.settings.clipping, privacy.grid),
+    clipper: new Clipper(layout, privacy.clipping, privacy.grid),
     inRound: ({ clipping, gridStep, noise }) => ({
       clipper: new Clipper(layout, clipping, new ExactGrid(gridStep)),
       noise: noise && new ClientNoise(noise, config.seed),

@@ -21,7 +21,7 @@ describe('peers that do not speak the protocol', () => {
     worker.send({ hello: { protocolVersion: 99, name: 'future' } });
     const end = await worker.status;
     expect(end.code).toBe(status.FAILED_PRECONDITION);
-    expect(end.details).toMatch(/worker 'future' speaks protocol version 99 and this server 5; install the same dpfl/);
+    expect(end.details).toMatch(/worker 'future' speaks protocol version 99 and this server 6; install the same dpfl/);
     expect(server.workerCount()).toBe(0);
     expect(server.faults.total).toEqual({ wrongVersion: 1 });
   });

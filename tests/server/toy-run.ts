@@ -116,8 +116,8 @@ export class ToyServer implements RoundServer {
     settings?: RoundSettings,
   ): Promise<void> {
     this.cohorts.push(shards.flat());
-    const { grid, settings: own } = new RunPrivacy(this.#config, layout, POPULATION);
-    const { clipping, gridStep, noise } = settings ?? { clipping: own.clipping, gridStep: grid.step };
+    const own = new RunPrivacy(this.#config, layout, POPULATION);
+    const { clipping, gridStep, noise } = settings ?? { clipping: own.clipping, gridStep: own.grid.step };
     const context = {
       seed: this.#config.seed,
       local: this.#config.local,
