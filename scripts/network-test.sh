@@ -5,7 +5,7 @@
 # Needs root and iproute2 (Linux); where they are missing it says so and skips, with exit code 0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-dpfl="node $PWD/dist/cli/main.js"
+dpfl="$PWD/dist/cli/main.js"
 
 skip() { echo "skipped: $1"; exit 0; }
 [ "$(uname)" = Linux ] || skip 'network namespaces are a thing of Linux'
