@@ -1,6 +1,7 @@
 import { addDims } from '../dims.ts';
 import { neg } from '../expressions.ts';
 import { int, stringAttribute, text } from '../ir.ts';
+import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
 
@@ -20,9 +21,19 @@ const padType: ShapeRule = (context) => {
 function padGradient(context: GradientContext): string {
   const { b, node, dy } = context;
   const axes = node.inputs[3];
-  if (stringAttribute(node, 'mode', 'constant') === 'constant')
-    return b.op('Pad', [dy, neg(b, node.inputs[1]!), b.scalar(0), ...(axes ? [axes] : [])]);
-  return copiesGradient(context);
+  if (stringAttribute(node, 'mode', 'constant') !== 'constant') return copiesGradient(context);
+  const pads = axes ? undefined : (b.knownIntegers(node.inputs[1]!) as readonly number[] | undefined);
+  if (pads?.every((pad) => pad >= 0)) return cut(b, dy, pads);
+  return b.op('Pad', [dy, neg(b, node.inputs[1]!), b.scalar(0), ...(axes ? [axes] : [])]);
+}
+
+/** Without what was padded. The runtime's slices take three quarters of the time of negative padding. */
+function cut(b: GraphWriter, padded: string, pads: readonly number[]): string {
+  const rank = pads.length / 2;
+  const axes = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => pads[axis]! + pads[axis + rank]! > 0);
+  if (axes.length === 0) return padded;
+  const ends = axes.map((axis) => (pads[axis + rank] === 0 ? Number.MAX_SAFE_INTEGER : -pads[axis + rank]!));
+  return b.op('Slice', [padded, b.axes(axes.map((axis) => pads[axis]!)), b.axes(ends), b.axes(axes)]);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { GraphBuilder } from '../../../graph/builder.ts';
-import { ints } from '../../../graph/ir.ts';
+import { int, ints } from '../../../graph/ir.ts';
 import { removeDeadCode } from '../../../graph/rewrites/dead-code.ts';
 import type { Rewrite } from '../../../graph/rewrites/rewrite.ts';
 import { removeUndoneMoves } from '../../../graph/rewrites/undone-moves.ts';
@@ -45,6 +45,28 @@ describe('moves that undo each other', () => {
     ],
   ])('%s', async (_, moves, expected) => {
     expect(await left(moves)).toEqual(expected);
+  });
+
+  /** Cut into a part of 1 and one of 2 along axis 1, put together along `along`, and cut again. */
+  const splitAgain =
+    (again: readonly number[], along: number, then = 1) =>
+    (b: GraphBuilder, x: string) => {
+      const split = (from: string, sizes: readonly number[], axis: number) =>
+        b.node('Split', [from, b.axes(sizes)], { axis: int(axis) }, { outputs: sizes.length });
+      const joined = b.op('Concat', [...split(x, [1, 2], 1)].reverse(), { axis: int(along) });
+      const [first, second] = split(joined, again, then);
+      return b.op('Max', [b.op('ReduceMax', [first!]), b.op('ReduceMin', [second!])]);
+    };
+
+  test.each<[string, (b: GraphBuilder, x: string) => string, boolean]>([
+    ['parts that were concatenated', splitAgain([2, 1], 1), true],
+    ['the same, the axis counted from the end', splitAgain([2, 1], -2), true],
+    ['other parts', splitAgain([1, 2], 1), false],
+    ['parts along another axis', splitAgain([2, 2], 1, 2), false],
+  ])('split again: %s', async (_, moves, undone) => {
+    const ops = await left(moves);
+    expect(ops.includes('Concat')).toBe(!undone);
+    expect(ops.filter((op) => op === 'Split')).toHaveLength(undone ? 1 : 2);
   });
 
   test('a shape with symbolic sizes may change them', async () => {
