@@ -26,8 +26,8 @@ export function cifar10Protocol(): Protocol {
   const [channels, hidden, imageShape] = [[32, 64], 128, [3, 32, 32]];
   return {
     title: 'CIFAR-10 protocol: simple_cnn, cohort 50',
-    config: configOf('cifar10', { kind: 'cnn', channels, hidden }, imageShape, 1000, 50, 10),
-    rounds: 10,
+    config: configOf('cifar10', { kind: 'cnn', channels, hidden }, imageShape, 1000, 50, 16),
+    rounds: 16,
     costTarget: 0.85,
     overheadTarget: 0.1,
     pytorchClients: 12,

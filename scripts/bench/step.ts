@@ -13,7 +13,7 @@ import { cnnWorkload, mlpWorkload, resNetWorkload, transformerWorkload, type Wor
 
 const warmUps = 2;
 /** Clients per model: as many as fit into the time, within these bounds. */
-const [fewest, most, seconds] = [9, 200, 20];
+const [fewest, most, seconds] = [9, 200, 45];
 
 const workloads = {
   cnn: cnnWorkload,
