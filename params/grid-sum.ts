@@ -28,7 +28,7 @@ const magic = 3 * 2 ** 22;
 export const addTruncated = adder(deltasPerPass.truncated, 'addFourTruncated', 'addTruncated', addOneTruncated);
 
 /**
- * Adds value · factor, rounded to float32 and then to the nearest integer (halves to even), in two thirds of the time of `addTruncated`. Factors are
+ * Adds value · factor, rounded to float32 and then to the nearest integer (halves to even), eight deltas at a time in two thirds of the time of `addTruncated`. Factors are
  * rounded to float32 first. Right for products up to `mostRounded` only.
  */
 export const addRounded = adder(deltasPerPass.rounded, 'addEightRounded', 'addRounded', addOneRounded);

@@ -1,4 +1,4 @@
-;; The loops over every parameter of every client, two float64 at a time (loaded two by two: V8 shuffles four slower), and over every pixel of synthetic images. Compiled by
+;; The loops over every parameter of every client, two float64 at a time (loaded two by two: V8 shuffles four slower) or four float32, and over every pixel of synthetic images. Compiled by
 ;; scripts/build-kernels.mjs; params/kernels.ts loads them. Each does what its twin in TypeScript does, operation for operation, and so gives
 ;; the same bits.
 (module

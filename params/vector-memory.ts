@@ -11,7 +11,7 @@ const byMemory = new WeakMap<ArrayBufferLike, Kernels>();
 
 /**
  * Zero vectors, a sum of `size` elements and `clients` deltas behind each other, in a WebAssembly memory of their own, on which `quickSumOfSquares`
- * and `addTruncated` take half the time and give the same bits. Beyond `mostBytes` (4 GiB), and where WebAssembly has no SIMD, they are ordinary vectors.
+ * and the loops of grid-sum.ts take half the time and less, and give the same bits. Beyond `mostBytes` (4 GiB), and where WebAssembly has no SIMD, they are ordinary vectors.
  */
 export function allocateVectors(size: number, clients = 1, mostBytes?: number): ShardVectors {
   const memory = kernelMemory((8 + 4 * clients) * size, mostBytes);

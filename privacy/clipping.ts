@@ -77,7 +77,7 @@ export function layerBounds(spec: ClippingSpec, layout: ParameterLayout): Float6
   }
 }
 
-/** Largest relative error of a product of float32, and of its factor, rounded to float32: 2^-24 each. */
+/** More than the relative errors of a factor and of a product that are rounded to float32, 2^-24 each. */
 const productError = 2 ** -22;
 
 /** Below it float32 has not all its digits. */
@@ -103,8 +103,8 @@ export function scalingLimits(spec: ClippingSpec, layout: ParameterLayout, grid:
  *
  * The norm of what is added is at most C *exactly*, not up to rounding: a delta is scaled to a norm of `scalingLimits`, which leaves room
  * for the rounding errors of the norm (`quickSumOfSquares`), of the bounds and of the scaling. Then every coordinate is truncated toward zero, which can
- * only shrink it, or rounded to the nearest integer, for which there is room, too. Truncated, that is 1.2e-7 of C for L2 norms; rounded, on a grid of C·2^-22
- * and with a million parameters, 1.2e-4.
+ * only shrink it, or rounded to the nearest integer, for which there is room, too. Truncated, that is 1.2e-7 of C for L2 norms; rounded, on a grid of C·2^-21 to C·2^-22
+ * and with a million parameters, 1.2e-4 to 2.4e-4.
  */
 export class Clipper {
   readonly spec: ClippingSpec;
@@ -231,7 +231,8 @@ export class Clipper {
 
 /** @throws PrivacyError where `addRounded` could be wrong, or nothing be left of the deltas */
 function requireRoundable({ mode, bound }: ClippingSpec, limits: Float64Array, { perUnit }: ExactGrid): void {
-  const holds = bound * perUnit <= mostRounded && perUnit < 2 ** 100 && limits.every((limit) => limit > 0);
+  const [least, most] = [Math.min(...limits), Math.max(...limits)];
+  const holds = least > 0 && most * perUnit <= mostRounded && perUnit < 2 ** 100;
   if (holds && mode !== 'l1' && mode !== 'none') return;
   throw new PrivacyError(
     `clipping: deltas of norm ${bound} (${mode}) cannot be rounded to nearest on a grid of ${1 / perUnit}`,

@@ -15,7 +15,7 @@ export interface DeltaGrid {
 }
 
 /**
- * The grid for deltas whose sum gets Gaussian noise: that of `ExactGrid.forRoundedSum`, on which adding them takes two thirds of the time, where it costs next
+ * The grid for deltas whose sum gets Gaussian noise: that of `ExactGrid.forRoundedSum`, on which norm and sum take three quarters of the time, where it costs next
  * to nothing else; otherwise, and for other norms than L2, that of `forNoisySum`.
  * @param maxCohort most clients that one sum can hold
  * @param deviations standard deviations of the noise on coordinates of the sum, of all that there are
@@ -38,5 +38,6 @@ export function gridUnderGaussian(
   const bounds = layerBounds(clipping, layout);
   const limits = scalingLimits(coarse.clipping, layout, coarse.grid);
   const invisible = Math.min(...deviations) >= fewestSteps * step && step > 2 ** -100;
-  return invisible && limits.every((limit, h) => limit >= bounds[h] * (1 - mostShortened)) ? coarse : fine;
+  const holds = limits.every((limit, h) => bounds[h] <= bound && limit >= bounds[h] * (1 - mostShortened));
+  return invisible && holds ? coarse : fine;
 }

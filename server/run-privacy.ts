@@ -171,8 +171,27 @@ export class RunPrivacy {
     return {
       ...(this.#participation ? { participations: this.#participation.counts } : {}),
       ...(this.#adaptive ? { bounds: this.#adaptive.bounds } : {}),
-      ...(round < this.#rounds ? this.#mechanism.noise.state?.() : {}),
+      ...(round < this.#rounds ? this.#noiseState() : {}),
     };
+  }
+
+  /** Noise of earlier rounds that later ones take back, in steps of a grid, and the step. */
+  #noiseState(): PrivacyState {
+    const { noise, grid } = this.#mechanism;
+    const kept = noise.state?.();
+    return kept ? { ...kept, gridStep: Float64Array.of(grid.step) } : {};
+  }
+
+  /** @throws PrivacyError when noise was kept in other units: taken back as more or less than it was, it would hide nothing */
+  #restoreNoise(state: PrivacyState, round: number): void {
+    const { noise, grid } = this.#mechanism;
+    if (noise.restore === undefined) return;
+    if (state.gridStep?.[0] !== grid.step) {
+      throw new PrivacyError(
+        'the checkpoint keeps noise in units of another grid than this version of dpfl takes; go on with the version that wrote it, or start a new run',
+      );
+    }
+    noise.restore(state, round);
   }
 
   /** The clipping bounds of the round under way, where they move: one, or one per layer. They are released with noise, as the model is. */
@@ -204,7 +223,7 @@ export class RunPrivacy {
         `the ledger holds round ${round + 1}, which the checkpoint does not: noise that rounds share cannot be drawn twice; start a new run`,
       );
     }
-    if (round < this.#rounds) this.#mechanism.noise.restore?.(state, round);
+    if (round < this.#rounds) this.#restoreNoise(state, round);
     this.#participation?.restore(state.participations, this.#participations, this.#spent - round);
   }
 

@@ -48,11 +48,14 @@ describe('deltas in one memory', () => {
   for (let i = 0; i < delta.length; i++) {
     delta[i] = i % 7 === 0 ? special[i % 8] : (stream.uniform() - 0.5) * 10 ** (10 * stream.uniform() - 10);
   }
+  // In all deltas alike: ties, and magnitudes that come to the largest that can be rounded.
+  for (let part = 0; part < parts; part++)
+    delta.set([1, -1, 0.75, -0.75, 2 ** -23, 3 * 2 ** -23, -5 * 2 ** -23], part * size + 1);
   const plain = { delta: Float32Array.from(delta), sum: new Float64Array(size) };
 
   test.each([
     ['truncated', addTruncated, [0.75, 2 ** 30 / 3, 1e-3]],
-    ['rounded', addRounded, [0.75, 2 ** 19 / 3, 1e-3, 0]],
+    ['rounded', addRounded, [0.75, 2 ** 19 / 3, mostRounded / 2, 1e-3, 0]],
   ] as const)('%s, come to the bits of the plain loop, any number of them and any part', (_, addTo, factors) => {
     for (const [start, end] of [
       [0, size],
@@ -68,7 +71,7 @@ describe('deltas in one memory', () => {
             const scaled = Array.from({ length: count }, (_, i) => ({
               values: delta,
               starts: [0, i * size + start],
-              factors: [0, factor * (1 + i / parts)],
+              factors: [0, i % 2 === 0 ? factor : 2 * factor],
             }));
             addTo(sum, start, end - start, scaled, 1);
           };

@@ -3,6 +3,7 @@ import { PrivacyError } from '../../errors.ts';
 import { ExactGrid } from '../../params/grid.ts';
 import { mostRounded } from '../../params/grid-sum.ts';
 import { ParameterLayout } from '../../params/layout.ts';
+import { allocateVectors } from '../../params/vector-memory.ts';
 import { Clipper, type ClippingSpec, layerBounds } from '../../privacy/clipping.ts';
 import { gridUnderGaussian } from '../../privacy/delta-grid.ts';
 import { standardNormal } from '../../random/normal.ts';
@@ -13,7 +14,9 @@ const layout = new ParameterLayout([
   { name: 'ln1', shape: [7] },
   { name: 'output', shape: [30, 3] },
 ]);
-const C = 0.3;
+/** 289 coordinates of equal size and norm C are k + 0.9 steps each: rounded without room, they are k + 1 and longer than C. */
+const k = 200_000;
+const C = 17 * (k + 0.9) * 2 ** -23;
 const COHORT = 1021;
 const modes = ['global', 'uniform', 'dim'] as const;
 const rounded = (spec: ClippingSpec) => gridUnderGaussian(spec, layout, COHORT, [C]);
@@ -30,12 +33,14 @@ function normals(scale: number, key: number): Float32Array {
 
 describe('deltas rounded to nearest', () => {
   const { step } = rounded({ mode: 'global', bound: C }).grid;
-  // Coordinates just above half a step, all of which are rounded up: nothing adds more to a norm.
-  const halves = (steps: number) => new Float32Array(layout.size).fill((steps + 0.5 + 2 ** -20) * step);
-  const perCoordinate = Math.floor(C / step / Math.sqrt(layout.size));
+  const alike = (steps: number) => new Float32Array(layout.size).fill(steps * step);
   const deltas: [string, Float32Array][] = [
     ...Array.from({ length: 20 }, (_, i): [string, Float32Array] => [`random ${i}`, normals(10 ** (i / 2 - 6), i)]),
-    ...[-2, -1, 0, 1].map((more): [string, Float32Array] => [`halves ${more}`, halves(perCoordinate + more)]),
+    // At and just above the half, where all are rounded up and nothing adds more to a norm; and clipped.
+    ...[-0.5, 0.5, 0.625, 0.875, 1.5, 1e6].map((more): [string, Float32Array] => [
+      `alike, k + ${more}`,
+      alike(k + more),
+    ]),
     ['norm within rounding of C', new Float32Array(layout.size).fill(C / Math.sqrt(layout.size))],
     ['huge', new Float32Array(layout.size).fill(-3.4e38)],
     ['one coordinate', Float32Array.from({ length: layout.size }, (_, i) => (i === 5 ? 1e20 : 0))],
@@ -46,7 +51,7 @@ describe('deltas rounded to nearest', () => {
     for (const mode of modes) {
       const { clipping, grid } = rounded({ mode, bound: C });
       expect(clipping.rounding).toBe('nearest');
-      for (const weight of [1, 1 / 3, 1e-30, 1e-60]) {
+      for (const weight of [1, 1 / 3, 1e-60]) {
         const sum = new Float64Array(layout.size);
         expect(new Clipper(layout, clipping, grid).addTo(sum, delta, weight)).toMatchObject({ accepted: true });
         expect(sum.every(Number.isInteger)).toBe(true);
@@ -62,12 +67,11 @@ describe('deltas rounded to nearest', () => {
     }
   });
 
-  test('without the room for rounding, halves would exceed it', () => {
-    const { grid } = rounded({ mode: 'global', bound: C });
-    const nearest = halves(perCoordinate - 1).map((value) => Math.round(value * grid.perUnit));
-    const norm = Math.hypot(...halves(perCoordinate - 1));
-    expect(norm).toBeLessThan(C);
-    expect(Math.hypot(...nearest) * grid.step).toBeGreaterThan(norm + 0.49 * Math.sqrt(layout.size) * grid.step);
+  test('would exceed it without the room for rounding', () => {
+    expect(step).toBe(2 ** -23);
+    const delta = alike(k + 0.625);
+    expect(Math.hypot(...delta)).toBeLessThan(C);
+    expect(Math.hypot(...delta.map((value) => Math.round(value / step) * step))).toBeGreaterThan(C);
   });
 
   test('lose next to nothing: half a step per coordinate, and 2^-17 of the norm', () => {
@@ -83,16 +87,21 @@ describe('deltas rounded to nearest', () => {
     expect(1 - reached / C).toBeLessThan(2 ** -17);
   });
 
-  test('come to the same together as one by one', () => {
-    const several = Array.from({ length: 11 }, (_, key) => ({ delta: normals(0.1, key), weight: 1 - key / 20 }));
+  test('come to the same together, in one memory, as one by one on ordinary vectors', () => {
+    const { delta, sum } = allocateVectors(layout.size, 11);
+    const several = Array.from({ length: 11 }, (_, key) => {
+      const own = delta.subarray(key * layout.size, (key + 1) * layout.size);
+      own.set(normals(0.1, key));
+      return { delta: own, weight: 1 - key / 20 };
+    });
     several[3].delta[9] = Number.NaN;
     for (const mode of modes) {
       const { clipping, grid } = rounded({ mode, bound: C });
       const clipper = new Clipper(layout, clipping, grid);
-      const [one, all] = [new Float64Array(layout.size), new Float64Array(layout.size)];
-      const outcomes = several.map(({ delta, weight }) => clipper.addTo(one, delta, weight));
-      expect(clipper.addAll(all, several)).toEqual(outcomes);
-      expect(all).toEqual(one);
+      const one = new Float64Array(layout.size);
+      const outcomes = several.map(({ delta, weight }) => clipper.addTo(one, delta.slice(), weight));
+      expect(clipper.addAll(sum.fill(0), several)).toEqual(outcomes);
+      expect([...sum]).toEqual([...one]);
       expect(outcomes.map(({ accepted }) => accepted).indexOf(false)).toBe(3);
     }
   });
@@ -106,6 +115,11 @@ describe('deltas rounded to nearest', () => {
     for (const other of [new ExactGrid(grid.step / 2), new ExactGrid(1)]) {
       expect(() => new Clipper(layout, { mode: 'global', ...nearest }, other)).toThrow(/cannot be rounded to nearest/);
     }
+    const layerBounds = [C, 2 * C, C];
+    expect(() => new Clipper(layout, { mode: 'dim', ...nearest, layerBounds }, grid)).toThrow(PrivacyError);
+    expect(gridUnderGaussian({ mode: 'dim', bound: C, layerBounds }, layout, COHORT, [C]).clipping).not.toHaveProperty(
+      'rounding',
+    );
   });
 });
 
@@ -125,7 +139,7 @@ describe('the grid under Gaussian noise', () => {
 
   test('is one for rounding with L2 clipping, and only then', () => {
     for (const mode of modes) expect(roundsWith({ mode, bound: C }, [C])).toBe(true);
-    expect(roundsWith({ mode: 'dim', bound: C, layerBounds: [0.2, 0.1, 0.2] }, [C, 3 * C])).toBe(true);
+    expect(roundsWith({ mode: 'dim', bound: C, layerBounds: [C / 2, C / 4, C / 2] }, [C, 3 * C])).toBe(true);
     for (const mode of ['l1', 'none'] as const) expect(roundsWith({ mode, bound: C }, [C])).toBe(false);
   });
 
