@@ -13,7 +13,7 @@ import { cnnWorkload, mlpWorkload, resNetWorkload, transformerWorkload, type Wor
 
 const warmUps = 2;
 /** Clients per model: as many as fit into the time, within these bounds. */
-const [fewest, most, seconds] = [9, 200, 45];
+const [fewest, most, seconds] = [15, 200, 90];
 
 const workloads = {
   cnn: cnnWorkload,
@@ -24,7 +24,7 @@ const workloads = {
 
 /**
  * Milliseconds of processor time (of all threads) per local SGD step (batch, forward, loss, backward, clipping to C_loc = 1, update) on one thread. Where PyTorch is installed,
- * runs of both alternate, so that a busy machine slows both alike; the ratio is the median over pairs of runs.
+ * runs of both alternate, so that a busy machine slows both alike; the ratio is the median over runs, each compared with PyTorch's before and after it on average.
  * @param names workloads to run; none: all
  */
 export async function benchStep(names: readonly string[]): Promise<void> {
@@ -49,18 +49,21 @@ export async function benchStep(names: readonly string[]): Promise<void> {
 async function compare(workload: Workload, pytorch: PyTorch | undefined): Promise<void> {
   const time = await timeOfClient(workload);
   await pytorch?.prepare(workload.pytorch);
-  const [ours, theirs]: [number[], number[]] = [[], []];
+  const [ours, theirs, ratios]: [number[], number[], number[]] = [[], [], []];
+  let before = Number.NaN;
   const deadline = performance.now() + 1000 * seconds;
   const enough = () => ours.length >= fewest && (ours.length >= most || performance.now() > deadline);
   for (let round = 0; !enough(); round++) {
     const mine = await time(round);
-    const other = await pytorch?.processorTime();
-    if (round < warmUps) continue;
-    ours.push(mine / workload.steps);
-    if (other !== undefined) theirs.push(other / workload.steps);
+    const other = (await pytorch?.processorTime()) ?? Number.NaN;
+    if (round >= warmUps) {
+      ours.push(mine / workload.steps);
+      theirs.push(other / workload.steps);
+      ratios.push((2 * mine) / (before + other));
+    }
+    before = other;
   }
   const cell = (values: readonly number[]) => `${median(values).toFixed(2)} (${Math.min(...values).toFixed(2)})`;
-  const ratios = theirs.map((other, i) => ours[i]! / other);
   const ratio = `${median(ratios).toFixed(2)} (${(Math.min(...ours) / Math.min(...theirs)).toFixed(2)})`;
   console.log(
     `| ${workload.title} | ${cell(ours)} | ${pytorch ? `${cell(theirs)} | ${ratio}` : '– | –'} | ${ours.length} |`,
