@@ -81,16 +81,13 @@ function store(outer: GraphBuilder, b: GraphBuilder, step: LayerStep, view: Grap
 
 /** The sum of squares of all parts, in place of the node that took it of the whole. */
 function writeTotal(b: GraphBuilder, gradients: readonly string[], { outputs }: Node): void {
-  const options = { outputNames: outputs };
-  const square = (gradient: string, given = {}) => b.op('ReduceSumSquare', [gradient], { keepdims: int(0) }, given);
-  if (gradients.length === 1) square(gradients[0]!, options);
-  else
-    b.op(
-      'Sum',
-      gradients.map((gradient) => square(gradient)),
-      {},
-      options,
-    );
+  const square = (gradient: string, options = {}) => b.op('ReduceSumSquare', [gradient], { keepdims: int(0) }, options);
+  if (gradients.length === 1) {
+    square(gradients[0]!, { outputNames: outputs });
+    return;
+  }
+  const squares = gradients.map((gradient) => square(gradient));
+  b.op('Sum', squares, {}, { outputNames: outputs });
 }
 
 /** Whether all that reads a weight, but for the node that lessens it, takes it apart. */
