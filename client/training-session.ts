@@ -3,7 +3,6 @@ import type { ExampleBatch, TensorData } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { clientsPerRun } from '../graph/client-groups.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
-import { loopOverParts } from '../graph/long-training.ts';
 import { splitPreparation } from '../graph/preparation.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import type { BatchSchedule } from './batches.ts';
@@ -19,13 +18,11 @@ export interface RunWork {
   readonly settings: Pick<LocalConfig, 'learningRate' | 'maxGradientNorm'>;
   /** Of several clients, the order holds each one's visits, one client after the other, and the offsets are those of each. */
   readonly schedule: BatchSchedule;
-  /** Of one client with more visits than the graph takes at once: the steps at which parts begin, and, last, how many steps there are. */
-  readonly parts?: readonly number[];
   /** Default: 1. */
   readonly clients?: number;
   /** Where the delta of a run of one client goes in `delta`, in deltas from its start; default 0. */
   readonly place?: number;
-  /** Decides the masks of dropout, where the model has any: two numbers for each client, or each part. */
+  /** Decides the masks of dropout, where the model has any: two numbers for each client. */
   readonly dropoutSeed?: Uint32Array | undefined;
 }
 
@@ -70,20 +67,11 @@ export class TrainingSession {
   private readonly session: ort.InferenceSession;
   /** Computes what depends on the parameters alone; undefined where nothing does. */
   private readonly preparation: ort.InferenceSession | undefined;
-  private readonly onnx: Uint8Array;
-  /** Takes clients in parts; made for the first. */
-  private long: Promise<ort.InferenceSession> | undefined;
   private readonly clips: boolean;
   /** By number of clients and place. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
   private readonly outputs = new Map<string, Outputs>();
 
-  private constructor(
-    { onnx }: TrainingArtifact,
-    { session, preparation }: Sessions,
-    layout: ParameterLayout,
-    delta: Float32Array | undefined,
-  ) {
-    this.onnx = onnx;
+  private constructor({ session, preparation }: Sessions, layout: ParameterLayout, delta: Float32Array | undefined) {
     this.session = session;
     this.preparation = preparation;
     this.layout = layout;
@@ -105,7 +93,7 @@ export class TrainingSession {
         session: await load(step),
         preparation: preparation && (await load(preparation)),
       };
-      return new TrainingSession(artifact, sessions, new ParameterLayout(artifact.layers), delta);
+      return new TrainingSession(sessions, new ParameterLayout(artifact.layers), delta);
     } catch (error) {
       throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
         cause: error,
@@ -115,8 +103,13 @@ export class TrainingSession {
 
   /** Makes parameters ready for the runs of any number of clients. @throws ModelError when the runtime fails */
   async prepare(parameters: Float32Array): Promise<PreparedParameters> {
-    const { preparation } = this;
-    const feeds = this.layerFeeds(parameters);
+    const { layout, preparation } = this;
+    const feeds = Object.fromEntries(
+      layout.layers.map((layer) => [
+        trainingNames.layer(layer.name),
+        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
+      ]),
+    );
     const prepared = preparation ? await run(preparation, feeds) : {};
     return {
       parameters,
@@ -131,14 +124,12 @@ export class TrainingSession {
    */
   async run(
     start: StartingPoint,
-    { examples, settings, schedule, parts, clients = 1, place = 0, dropoutSeed }: RunWork,
+    { examples, settings, schedule, clients = 1, place = 0, dropoutSeed }: RunWork,
   ): Promise<RunFigures> {
     const { order, offsets } = schedule;
-    // Parts after the first start from parameters that nothing was prepared of.
-    const session = parts ? await this.longSession() : this.session;
-    const own = !parts && start instanceof Float32Array ? await this.prepare(start) : undefined;
+    const prepared = start instanceof Float32Array ? await this.prepare(start) : start;
     const feeds: Record<string, ort.Tensor> = {
-      ...(parts ? this.layerFeeds(vectorOf(start)) : (own ?? (start as PreparedParameters)).feeds),
+      ...prepared.feeds,
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.order]: new ort.Tensor(
         'int32',
@@ -151,19 +142,18 @@ export class TrainingSession {
       feeds[trainingNames.maxGradientNorm] = scalar(Math.min(settings.maxGradientNorm ?? unclipped, unclipped));
     else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
-    if (parts) feeds[trainingNames.parts] = int64Vector(parts);
     if (dropoutSeed) {
-      const dims = [...(parts ? [parts.length - 1] : []), ...(this.grouped ? [clients] : []), 2];
+      const dims = this.grouped ? [clients, 2] : [2];
       feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, dims);
     }
     const started = performance.now();
-    const results = await run(session, feeds, this.outputsOf(clients, place));
+    const results = await run(this.session, feeds, this.outputsOf(clients, place));
     const seconds = (performance.now() - started) / 1000;
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const infeasible = (results[trainingNames.infeasible]?.data ?? new Float32Array()) as Float32Array;
     // What was asked for in `delta` comes in a copy, too.
     release(buffersOf(this.layout.layers.map(({ name }) => results[trainingNames.delta(name)]!)));
-    own?.release();
+    if (prepared !== start) prepared.release();
     return { losses, infeasible, seconds };
   }
 
@@ -175,21 +165,6 @@ export class TrainingSession {
   /** Where each layer of one client's delta begins in `delta` after a run of `clients`. */
   startsOf(client: number, clients: number): readonly number[] {
     return this.layout.layers.map(({ offset, size }) => clients * offset + client * size);
-  }
-
-  private layerFeeds(parameters: Float32Array): Feeds {
-    const { layout } = this;
-    return Object.fromEntries(
-      layout.layers.map((layer) => [
-        trainingNames.layer(layer.name),
-        new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
-      ]),
-    );
-  }
-
-  private longSession(): Promise<ort.InferenceSession> {
-    this.long ??= load(loopOverParts(this.onnx));
-    return this.long;
   }
 
   private outputsOf(clients: number, place: number): Outputs {

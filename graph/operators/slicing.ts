@@ -124,17 +124,13 @@ function splitGradient({ b, node, dys }: GradientContext): string {
 }
 
 /**
- * Writes the gradient of a slice into zeros: by padding, where it is cut at known places in one piece. Otherwise each sliced axis is restored by scattering
- * along an index made like the slice's own.
+ * Writes the gradient of a slice into zeros. Each sliced axis is restored by scattering along an index made like the slice's own.
  */
-function sliceGradient(context: GradientContext): string {
-  const { b, node, x, dy } = context;
+function sliceGradient({ b, node, x, dy }: GradientContext): string {
   const [, starts, ends, axesInput, steps] = node.inputs;
   const count = Number(b.shape(starts!)[0]);
   const given = axesInput ? (b.knownIntegers(axesInput) as number[]) : Array.from({ length: count }, (_, i) => i);
-  const axes = given.map((axis) => normaliseAxis(axis, b.rank(x(0))));
-  const pads = padsOfSlice(context, axes);
-  if (pads) return b.op('Pad', [dy, b.axes(pads), b.scalar(0)]);
+  const axes = given.map((axis) => (axis < 0 ? axis + b.rank(x(0)) : axis));
   let gradient = dy;
   for (const [i, axis] of axes.entries()) {
     const pick = (vector: string) => b.op('Slice', [vector, b.axes([i]), b.axes([i + 1])]);
@@ -150,24 +146,6 @@ function sliceGradient(context: GradientContext): string {
     gradient = scatterAlong(b, gradient, chosen, size, axis);
   }
   return gradient;
-}
-
-/** The padding that brings a slice back to the sizes of its source; undefined where these, or its ends, are not known, or it has steps. */
-function padsOfSlice({ b, node, x, dy }: GradientContext, axes: readonly number[]): number[] | undefined {
-  const [, startsInput, , , stepsInput] = node.inputs;
-  const starts = b.knownIntegers(startsInput!);
-  const steps = stepsInput ? b.knownIntegers(stepsInput) : axes.map(() => 1);
-  if (!starts || !steps?.every((step) => step === 1)) return undefined;
-  const [whole, part] = [b.shape(x(0)), b.shape(dy)];
-  const before = whole.map(() => 0);
-  const after = whole.map(() => 0);
-  for (const [i, axis] of axes.entries()) {
-    const [size, length, start] = [whole[axis], part[axis], starts[i]];
-    if (typeof size !== 'number' || typeof length !== 'number' || typeof start !== 'number') return undefined;
-    before[axis] = Math.min(Math.max(start < 0 ? start + size : start, 0), size);
-    after[axis] = size - length - before[axis];
-  }
-  return [...before, ...after];
 }
 
 /** Zeros of `size` along `axis`, with the slices of `update` at `positions`. */

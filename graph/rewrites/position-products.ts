@@ -50,23 +50,33 @@ export function writePositionProducts(
   const kernel = b.op('Transpose', [b.reshape(weight, [outputs, channels, count])], { perm: ints([2, 0, 1]) });
   const matrices = b.node('Split', [kernel, b.axes(Array(count).fill(1))], { axis: int(0) }, { outputs: count });
   const whole = b.reshape(pixels, [-1, ...image, channels]);
-  const axes = b.axes(image.map((_, axis) => axis + 1));
   const products = boxes(sizes).map(({ size, firstPlace, firstPixel }, position) => {
-    const ends = firstPixel.map((first, axis) => first + size[axis]!);
-    const isWhole = size.every((length, axis) => length === image[axis]);
-    const cut = isWhole ? whole : b.op('Slice', [whole, b.axes(firstPixel), b.axes(ends), axes]);
+    const cut = padded(b, whole, firstPixel, size, image, -1);
     const matrix = b.reshape(matrices[position]!, [outputs, channels]);
     const product = b.reshape(b.op('Gemm', [b.reshape(cut, [-1, channels]), matrix], { transB: int(1) }), [
       -1,
       ...size,
       outputs,
     ]);
-    const behind = places.map((length, axis) => length - firstPlace[axis]! - size[axis]!);
-    const pads = [0, ...firstPlace, 0, 0, ...behind, 0];
-    return pads.every((pad) => pad === 0) ? product : b.op('Pad', [product, b.axes(pads), b.scalar(0)]);
+    return padded(b, product, firstPlace, size, places, 1);
   });
   const sum = b.op('Sum', products);
   return bias ? b.op('Add', [sum, bias]) : sum;
+}
+
+/** A box set into zeros (1), or cut out (−1): padding either way, whose gradient is the other. */
+function padded(
+  b: GraphWriter,
+  value: string,
+  first: readonly number[],
+  size: readonly number[],
+  whole: readonly number[],
+  sign: 1 | -1,
+): string {
+  const behind = whole.map((length, axis) => length - first[axis]! - size[axis]!);
+  if ([...first, ...behind].every((pad) => pad === 0)) return value;
+  const pads = [0, ...first, 0, 0, ...behind, 0].map((pad) => sign * pad);
+  return b.op('Pad', [value, b.axes(pads), b.scalar(0)]);
 }
 
 function boxes({ window, image, places }: ConvolutionSizes): Box[] {
