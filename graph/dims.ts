@@ -43,6 +43,11 @@ export function productOfDims(dims: readonly Dim[]): Dim {
   return [...(number === 1 ? [] : [number]), ...symbols].join('*');
 }
 
+/** Whether all sizes are known at compile time. */
+export function areKnown(shape: readonly Dim[]): shape is readonly number[] {
+  return shape.every((size) => typeof size === 'number');
+}
+
 /** Number of elements; sizes known only when the graph runs count as 1. */
 export function knownCount(shape: readonly Dim[]): number {
   return shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from './builder.ts';
-import { type Dim, int, intAttribute, ints, intsAttribute, type Node } from './ir.ts';
+import { areKnown } from './dims.ts';
+import { int, intAttribute, ints, intsAttribute, type Node } from './ir.ts';
 import { type CarriedLayer, type LayerStep, updateOf } from './loop-state.ts';
 import { normaliseAxis } from './operators/shape-rule.ts';
 import { type GraphView, replacing, viewOf } from './rewrites/rewrite.ts';
@@ -108,7 +109,7 @@ function wholeOf(value: string, { b }: GraphView): Source {
 /** The parts that a value is concatenated from, if their sizes are known and nothing else reads it or them. */
 function partsOf(value: string, { b, producer, readers }: GraphView): Source | undefined {
   const node = producer(value);
-  const isOwn = (part: string) => isKnown(b.shape(part)) && readers(part).length === 1;
+  const isOwn = (part: string) => areKnown(b.shape(part)) && readers(part).length === 1;
   if (node?.op !== 'Concat' || node.inputs.length === 1 || !isOwn(value) || !node.inputs.every(isOwn)) return undefined;
   const parts = node.inputs.map((part) => {
     const reshaped = producer(part);
@@ -139,7 +140,7 @@ function movesTo(gradient: Node, { b, producer, readers }: GraphView): Move[] {
   const moves: Move[] = [];
   for (let node: Node | undefined = gradient; node; node = producer(node.inputs[0]!)) {
     const [from, to] = [b.shape(node.inputs[0]!), b.shape(node.outputs[0]!)];
-    const known = isKnown([...from, ...to]);
+    const known = areKnown([...from, ...to]);
     const isMove = node.op === 'Reshape' || (node.op === 'Transpose' && intsAttribute(node, 'perm') !== undefined);
     if (!isMove || !known || (node !== gradient && readers(node.outputs[0]!).length > 1)) break;
     moves.unshift({ node, from: from as number[], to: to as number[] });
@@ -163,8 +164,4 @@ function movedBack(b: GraphBuilder, value: string, moves: readonly Move[]): stri
     const perm = intsAttribute(node, 'perm')!;
     return b.op('Transpose', [to], { perm: ints(perm.map((_, axis) => perm.indexOf(axis))) });
   }, value);
-}
-
-function isKnown(sizes: readonly Dim[]): boolean {
-  return sizes.every((size) => typeof size === 'number');
 }

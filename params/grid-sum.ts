@@ -15,6 +15,9 @@ export type AddToGrid = (
   h: number,
 ) => void;
 
+/** The same of one delta. */
+type AddOneToGrid = (sum: Float64Array, at: number, length: number, delta: ScaledLayers, h: number) => void;
+
 /** Deltas that the kernels add in one pass over the sum, which is twice as wide as a delta. */
 export const deltasPerPass = { truncated: 4, rounded: 8 } as const;
 
@@ -23,6 +26,29 @@ export const mostRounded = 2 ** 22;
 
 /** Added to a number up to `mostRounded`, in float32, it leaves no room for what stands behind the point. */
 const magic = 3 * 2 ** 22;
+
+/** Four coordinates at a time, which V8 runs in two thirds of the time. */
+const addOneTruncated: AddOneToGrid = (sum, at, length, { values, starts, factors }, h) => {
+  let i = starts[h];
+  let into = at;
+  const factor = factors[h];
+  const end = i + length;
+  for (const last = end - 3; i < last; i += 4, into += 4) {
+    sum[into] += Math.trunc(values[i] * factor);
+    sum[into + 1] += Math.trunc(values[i + 1] * factor);
+    sum[into + 2] += Math.trunc(values[i + 2] * factor);
+    sum[into + 3] += Math.trunc(values[i + 3] * factor);
+  }
+  for (; i < end; i++, into++) sum[into] += Math.trunc(values[i] * factor);
+};
+
+const addOneRounded: AddOneToGrid = (sum, at, length, { values, starts, factors }, h) => {
+  const factor = Math.fround(factors[h]);
+  const start = starts[h];
+  for (let i = 0; i < length; i++) {
+    sum[at + i] += Math.fround(Math.fround(values[start + i] * factor) + magic) - magic;
+  }
+};
 
 /** Adds trunc(value · factor), the product in float64. */
 export const addTruncated = adder(deltasPerPass.truncated, 'addFourTruncated', 'addTruncated', addOneTruncated);
@@ -41,7 +67,7 @@ function adder(
   together: number,
   many: 'addFourTruncated' | 'addEightRounded',
   one: 'addTruncated' | 'addRounded',
-  plain: typeof addOneRounded,
+  plain: AddOneToGrid,
 ): AddToGrid {
   return (sum, at, length, deltas, h) => {
     const kernels = kernelsOf(sum, ...deltas.map(({ values }) => values));
@@ -60,39 +86,4 @@ function adder(
     }
     for (; next < deltas.length; next++) kernels[one](into, starts[next], end(next), factors[next]);
   };
-}
-
-/** Four coordinates at a time, which V8 runs in two thirds of the time. */
-function addOneTruncated(
-  sum: Float64Array,
-  at: number,
-  length: number,
-  { values, starts, factors }: ScaledLayers,
-  h: number,
-): void {
-  let i = starts[h];
-  let into = at;
-  const factor = factors[h];
-  const end = i + length;
-  for (const last = end - 3; i < last; i += 4, into += 4) {
-    sum[into] += Math.trunc(values[i] * factor);
-    sum[into + 1] += Math.trunc(values[i + 1] * factor);
-    sum[into + 2] += Math.trunc(values[i + 2] * factor);
-    sum[into + 3] += Math.trunc(values[i + 3] * factor);
-  }
-  for (; i < end; i++, into++) sum[into] += Math.trunc(values[i] * factor);
-}
-
-function addOneRounded(
-  sum: Float64Array,
-  at: number,
-  length: number,
-  { values, starts, factors }: ScaledLayers,
-  h: number,
-): void {
-  const factor = Math.fround(factors[h]);
-  const start = starts[h];
-  for (let i = 0; i < length; i++) {
-    sum[at + i] += Math.fround(Math.fround(values[start + i] * factor) + magic) - magic;
-  }
 }

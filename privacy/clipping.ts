@@ -235,7 +235,7 @@ function requireRoundable({ mode, bound }: ClippingSpec, limits: Float64Array, {
   const holds = least > 0 && most * perUnit <= mostRounded && perUnit < 2 ** 100;
   if (holds && mode !== 'l1' && mode !== 'none') return;
   throw new PrivacyError(
-    `clipping: deltas of norm ${bound} (${mode}) cannot be rounded to nearest on a grid of ${1 / perUnit}`,
+    `clipping: deltas of norm ${bound} (${mode}) cannot be rounded to nearest on a grid of ${1 / perUnit}; use the same version of dpfl on server and workers`,
   );
 }
 

@@ -98,7 +98,7 @@ export class RunPrivacy {
     return events.some((each) => JSON.stringify(ledgerEntry(entry.round, each, this.settings.adjacency)) === text);
   }
 
-  /** How client deltas are clipped, those of the first round where the bounds move. */
+  /** How client deltas are clipped in the round under way. */
   get clipping(): ClippingSpec {
     return this.#mechanism.clipping;
   }

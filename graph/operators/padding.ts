@@ -1,6 +1,6 @@
 import { addDims } from '../dims.ts';
 import { neg } from '../expressions.ts';
-import { int, stringAttribute, text } from '../ir.ts';
+import { int, stringAttribute, text, toTheEnd } from '../ir.ts';
 import type { GraphWriter } from '../writer.ts';
 import { type GradientContext, gradientOfFirst, type Operator } from './operator.ts';
 import { normaliseAxis, type ShapeRule, same } from './shape-rule.ts';
@@ -32,7 +32,7 @@ function cut(b: GraphWriter, padded: string, pads: readonly number[]): string {
   const rank = pads.length / 2;
   const axes = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => pads[axis]! + pads[axis + rank]! > 0);
   if (axes.length === 0) return padded;
-  const ends = axes.map((axis) => (pads[axis + rank] === 0 ? Number.MAX_SAFE_INTEGER : -pads[axis + rank]!));
+  const ends = axes.map((axis) => (pads[axis + rank] === 0 ? toTheEnd : -pads[axis + rank]!));
   return b.op('Slice', [padded, b.axes(axes.map((axis) => pads[axis]!)), b.axes(ends), b.axes(axes)]);
 }
 

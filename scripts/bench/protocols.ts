@@ -4,8 +4,6 @@ import { parseRunConfig, type RunConfig } from '../../server/run-config.ts';
 export interface Protocol {
   readonly title: string;
   readonly config: RunConfig;
-  /** Timed rounds, between a first and a last that are not. */
-  readonly rounds: number;
   /** Most that a client may cost, everything included, in units of its bare PyTorch steps. */
   readonly costTarget?: number;
   /** Largest share of a round that may go to anything but local training. */
@@ -27,7 +25,6 @@ export function cifar10Protocol(): Protocol {
   return {
     title: 'CIFAR-10 protocol: simple_cnn, cohort 50',
     config: configOf('cifar10', { kind: 'cnn', channels, hidden }, imageShape, 1000, 50, 16),
-    rounds: 16,
     costTarget: 0.85,
     overheadTarget: 0.1,
     pytorchClients: 12,
@@ -44,7 +41,6 @@ export function skewedProtocol(): Protocol {
   return {
     title: 'Skewed population (deviation of log images: 1), 2 workers, cohort 300',
     config: parseRunConfig({ ...config, data, federation }, 'skewed'),
-    rounds: 3,
     busyTarget: 0.95,
     pytorchClients: 0,
     pytorch: { kind: 'cnn', settings: { imageShape, channels: [8], hidden: 32, classes: 10 }, ...client },
@@ -63,13 +59,13 @@ export function mlpProtocol(
   return {
     title: `MLP 784-${hidden.join('-')}-10, cohort ${cohort.toLocaleString('en-US')}`,
     config: configOf(name, { kind: 'mlp', hidden }, imageShape, 50 * cohort, cohort, rounds),
-    rounds,
     ...targets,
     pytorchClients: 200,
     pytorch: { kind: 'mlp', settings: { imageShape, hidden, classes: 10 }, ...client },
   };
 }
 
+/** @param rounds that are timed, between a first and a last that are not */
 function configOf(
   name: string,
   model: object,
