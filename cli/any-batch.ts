@@ -32,7 +32,7 @@ export async function forAnyBatch(model: Model): Promise<ModelForAnyBatch> {
 }
 
 async function givesTheSame(opened: Model, given: Model, size: number): Promise<boolean> {
-  const { outputs } = given.graph;
+  const { inputs, outputs } = opened.graph;
   for (const length of lengths) {
     const alone = await resultsOf(
       given,
@@ -44,7 +44,9 @@ async function givesTheSame(opened: Model, given: Model, size: number): Promise<
     const [together] = (await resultsOf(opened, [tried], length)) ?? [];
     if (!together) return false;
     return alone.every((results, example) =>
-      outputs.every(({ name }) => isRow(together[name]!, example, results[name]!, size)),
+      outputs.every(({ name, shape }) =>
+        isPart(together[name]!, shape.indexOf(inputs[0]!.shape[0]!), example, results[name]!, size),
+      ),
     );
   }
   return false;
@@ -103,14 +105,15 @@ function tensorOf(
 
 type Output = RunResults[string];
 
-/** Whether a result for all examples holds one of them as it comes alone, `size` times. */
-function isRow(together: Output, example: number, alone: Output, size: number): boolean {
-  const rows = together.dims[0];
-  const width = together.data.length / tried.length;
-  if (rows !== tried.length || alone.data.length !== size * width) return false;
+/** Whether a result that holds all examples along an axis holds one of them as it comes alone, `size` times. */
+function isPart(together: Output, axis: number, example: number, alone: Output, size: number): boolean {
+  const sizes = (examples: number) => together.dims.with(axis, examples).join();
+  if (sizes(tried.length) !== together.dims.join() || sizes(size) !== alone.dims.join()) return false;
+  const width = elementCount(together.dims.slice(axis + 1));
   const values = Array.from(alone.data, Number);
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return values.every(
-    (value, i) => Math.abs(value - Number(together.data[example * width + (i % width)])) <= tolerance * largest,
-  );
+  return values.every((value, i) => {
+    const row = Math.floor(i / (size * width)) * tried.length + example;
+    return Math.abs(value - Number(together.data[row * width + (i % width)])) <= tolerance * largest;
+  });
 }

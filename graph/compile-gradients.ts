@@ -5,7 +5,8 @@ import { differentiate } from './differentiate.ts';
 import { exportGraph } from './export.ts';
 import { layersOf, outputsOf } from './forward.ts';
 import { writeForward } from './import.ts';
-import { type Dim, ints, type Model } from './ir.ts';
+import type { Dim, Model } from './ir.ts';
+import { batchFirst } from './losses/batch-first.ts';
 import { binaryCrossEntropy } from './losses/binary-cross-entropy.ts';
 import { ctc } from './losses/ctc.ts';
 import type { LossValues } from './losses/loss.ts';
@@ -101,21 +102,18 @@ function writeLoss(b: GraphBuilder, kind: LossKind, output: string): LossValues 
   }
 }
 
-/** CTC on [batch, frames, symbols]; PyTorch's [frames, batch, symbols] is recognised by the number of targets. */
+/** CTC on [batch, frames, symbols], or on [frames, batch, symbols]. */
 function writeCtc(b: GraphBuilder, output: string): LossValues {
   const shape = b.shape(output);
   if (shape.length !== 3) {
     throw new ModelError(`loss.output: has shape [${shape}]; for ctc it must be [batch, frames, symbols]`);
   }
-  const batch = b.shape(lossInputs.target)[0];
-  const framesFirst = typeof shape[0] === 'number' && shape[0] !== batch && shape[1] === batch;
-  const swap = { perm: ints([1, 0, 2]) };
-  const logits = framesFirst ? b.op('Transpose', [output], swap) : output;
+  const [logits, back] = batchFirst(b, output, b.shape(lossInputs.target)[0]!);
   const values = ctc(b, {
     logits,
     lengths: lossInputs.inputLengths,
     targets: lossInputs.target,
     targetLengths: lossInputs.targetLengths,
   });
-  return framesFirst ? { ...values, logitsGradient: b.op('Transpose', [values.logitsGradient], swap) } : values;
+  return { ...values, logitsGradient: back(values.logitsGradient) };
 }

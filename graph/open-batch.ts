@@ -69,7 +69,8 @@ class Opening {
     const inputs = graph.inputs.map((input) => ({ ...input, shape: this.shape(input.name) }));
     const outputs = graph.outputs.map((output) => {
       const shape = this.shape(output.name);
-      if (shape[0] !== this.symbol) throw new ModelError(`output '${output.name}' does not begin with the batch`);
+      // Logits for CTC may have it behind the frames.
+      if (!shape.slice(0, 2).includes(this.symbol)) throw new ModelError(`output '${output.name}' hides the batch`);
       return { ...output, shape };
     });
     return { ...this.model, graph: { ...graph, inputs, outputs, nodes: this.nodes, constants: this.constants } };

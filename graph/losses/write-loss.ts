@@ -3,6 +3,7 @@ import type { Binding } from '../binding.ts';
 import type { GraphBuilder } from '../builder.ts';
 import { type DataType, float32Tensor, int, int64Tensor } from '../ir.ts';
 import { dataTypeCode } from '../onnx/tensor.ts';
+import { batchFirst } from './batch-first.ts';
 import { binaryCrossEntropy } from './binary-cross-entropy.ts';
 import { crossEntropy } from './cross-entropy.ts';
 import { ctc } from './ctc.ts';
@@ -15,7 +16,7 @@ export interface WrittenLoss {
   readonly loss: string;
   /** Output of the model → gradient of the loss with respect to it: where differentiation starts. */
   readonly seeds: ReadonlyMap<string, string>;
-  /** The logits as they are scored: those of a transcription with the blank as symbol 0. */
+  /** The logits as they are scored: those of a transcription as [batch, frames, symbols], with the blank as symbol 0. */
   readonly logits?: string;
   /** int64 [batch]; transcription only. */
   readonly outputLengths?: string;
@@ -79,17 +80,20 @@ function writeCtc(
   const given = outputs.get(binding.logits!)!;
   if (binding.objective !== 'transcription')
     throw new ModelError(`loss.kind: ctc learns transcriptions; the data has none`);
-  requireRank(b, given, 3, binding, '[batch, frames, symbols]');
-  const [logits, back] = withBlankFirst(b, given, blank);
+  requireRank(b, given, 3, binding, '[batch, frames, symbols] or [frames, batch, symbols]');
+  const targets = fields.get('targets')!;
+  const [ordered, backToOrder] = batchFirst(b, given, b.shape(targets)[0]!);
+  const [logits, back] = withBlankFirst(b, ordered, blank);
   const own = binding.outputLengths ? outputs.get(binding.outputLengths) : undefined;
-  const lengths = cast(b, own ?? shrunkLengths(b, fields, given), 'int64');
+  const lengths = cast(b, own ?? shrunkLengths(b, fields, ordered), 'int64');
   const { loss, logitsGradient, infeasible } = ctc(b, {
     logits,
     lengths,
-    targets: cast(b, fields.get('targets')!, 'int64'),
+    targets: cast(b, targets, 'int64'),
     targetLengths: cast(b, fields.get('target_lengths')!, 'int64'),
   });
-  return { loss, logits, seeds: new Map([[given, back(logitsGradient)]]), outputLengths: lengths, infeasible };
+  const seeds = new Map([[given, backToOrder(back(logitsGradient))]]);
+  return { loss, logits, seeds, outputLengths: lengths, infeasible };
 }
 
 /** Moves the blank to the front of the symbols, and says how a gradient gets back to their order. */

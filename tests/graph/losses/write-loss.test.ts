@@ -6,7 +6,7 @@ import type { ExampleBatch } from '../../../data/dataset.ts';
 import { type BindingOptions, bindModel, type Objective } from '../../../graph/binding.ts';
 import { GraphBuilder } from '../../../graph/builder.ts';
 import { compileForward, compileTraining } from '../../../graph/compile.ts';
-import { float32Tensor, int, type Model } from '../../../graph/ir.ts';
+import { float32Tensor, int, ints, type Model } from '../../../graph/ir.ts';
 import { namedStream } from '../../../random/stream.ts';
 
 const stream = namedStream('write loss', 'values');
@@ -103,6 +103,11 @@ const ownLoss = (b: GraphBuilder, output: string): string[] => {
   return ['output', 'cost'];
 };
 
+/** The output as PyTorch's CTC takes it. */
+const framesFirst = (b: GraphBuilder, output: string): string[] => [
+  b.op('Transpose', [output], { perm: ints([1, 0, 2]) }, { outputNames: ['turned'] }),
+];
+
 describe('every loss of a run has the gradient that its evaluation shows', () => {
   const cases: [string, Model, Objective, ExampleBatch, BindingOptions][] = [
     ['bce of classes', linear('image', [6], 3), 'classification', images(), { loss: { kind: 'bce' } }],
@@ -124,6 +129,13 @@ describe('every loss of a run has the gradient that its evaluation shows', () =>
     [
       'ctc with the blank last',
       linear('features', ['frames', 3], 4),
+      'transcription',
+      speech(),
+      { loss: { kind: 'ctc', blank: 3 } },
+    ],
+    [
+      'ctc with frames first and the blank last',
+      linear('features', ['frames', 3], 4, framesFirst),
       'transcription',
       speech(),
       { loss: { kind: 'ctc', blank: 3 } },
@@ -172,6 +184,20 @@ test('where the blank stands does not change what is learnt', async () => {
   const first = await bothGradients(turned, 'transcription', examples, {});
   expect(first.loss).toBeCloseTo(last.loss, 6);
   for (const [i, value] of rotate(last.gradient).entries()) expect(first.gradient[i]).toBeCloseTo(value, 6);
+});
+
+test('logits with the frames first are learnt and scored as those with the batch first', async () => {
+  const model = linear('features', ['frames', 3], 4);
+  const { graph, ...others } = linear('features', ['frames', 3], 4, framesFirst);
+  const turned = { ...others, graph: { ...graph, constants: model.graph.constants } };
+  const examples = speech();
+  const expected = await bothGradients(model, 'transcription', examples, {});
+  const found = await bothGradients(turned, 'transcription', examples, {});
+  expect(found).toEqual(expected);
+  const { onnx } = compileForward(turned, bindModel(turned, 'transcription', 'test'));
+  const { inputNames, outputMetadata } = await ort.InferenceSession.create(onnx);
+  expect(inputNames).toContain('features');
+  expect(outputMetadata.find(({ name }) => name === 'logits')).toMatchObject({ shape: ['batch', 'frames', 4] });
 });
 
 test('targets that do not fit their frames are counted, and teach nothing', async () => {
