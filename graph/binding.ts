@@ -1,4 +1,5 @@
 import { ModelError } from '../errors.ts';
+import { type AxisOrder, featuresOrder, imageOrder, inDataOrder } from './input-order.ts';
 import type { Model, Value } from './ir.ts';
 import type { LossSpec } from './losses/spec.ts';
 
@@ -12,6 +13,8 @@ export interface Binding {
   readonly fields: readonly DataField[];
   /** Model input → data field. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** How an input takes the axes of its field; left out where it takes them as they come. */
+  readonly orders?: Readonly<Record<string, AxisOrder>>;
   /** The output that the loss is taken of, or that is scored beside a loss of the model's own; undefined when there is none. */
   readonly logits?: string;
   /** Transcription: the model's own output of frames per utterance; without one, lengths shrink as the time axis does. */
@@ -53,7 +56,7 @@ function fixedFields(objective: Objective, inputShape: readonly (number | string
 
 /**
  * Finds out how a model meets an objective. An input called like a data field is that field. Of the others, the floating-point one is the
- * image or the features, an integer one the lengths; with `tensors`, all go by name. The first floating-point output holds the logits
+ * image or the features (in whichever order of axes, see `input-order.ts`), an integer one the lengths; with `tensors`, all go by name. The first floating-point output holds the logits
  * unless the loss names another, an integer output their lengths.
  * @throws ModelError that says what is missing
  */
@@ -71,13 +74,17 @@ export function bindModel(
     return { objective, fields: given, inputs: byName(model, given, source), logits, loss: spec, target };
   }
   const { inputs, main } = byType(model, objective, source);
-  const fixed = fixedFields(objective, main.shape.slice(1));
+  const order = objective === 'classification' ? imageOrder(main.shape) : featuresOrder(main.shape);
+  const shape = inDataOrder(main.shape, order);
+  requireDynamicBatch({ ...main, shape }, source);
+  const fixed = fixedFields(objective, shape.slice(1));
   const target = objective === 'classification' ? targetOf(spec, ['label'], fixed, source) : undefined;
   const outputLengths =
     objective === 'transcription'
       ? model.graph.outputs.find(({ dtype }) => dtype === 'int64' || dtype === 'int32')?.name
       : undefined;
-  return { objective, fields: fixed, inputs, logits, outputLengths, loss: spec, target };
+  const orders = order && { [main.name]: order };
+  return { objective, fields: fixed, inputs, ...(orders ? { orders } : {}), logits, outputLengths, loss: spec, target };
 }
 
 function targetOf(
@@ -149,7 +156,6 @@ function byType(
   const [main] = floats;
   if (!main || floats.length > 1)
     throw new ModelError(`${source}: has ${floats.length} floating-point inputs; dpfl needs one, for the examples`);
-  requireDynamicBatch(main, source);
   if (objective === 'classification' && integers.length > 0)
     throw new ModelError(`${source}: input '${integers[0]!.name}' has no counterpart in image data; remove it`);
   if (integers.length > 1)

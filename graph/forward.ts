@@ -3,6 +3,7 @@ import type { Binding } from './binding.ts';
 import type { GraphBuilder } from './builder.ts';
 import type { DropoutDraws } from './dropout.ts';
 import { writeForward } from './import.ts';
+import { reordered } from './input-order.ts';
 import type { Model, Node } from './ir.ts';
 import { cast, type WrittenLoss, writeLoss } from './losses/write-loss.ts';
 import { optimiseForward } from './optimise.ts';
@@ -38,8 +39,9 @@ export function writeForwardAndLoss(
   dropout?: DropoutDraws,
 ): WrittenForward {
   const names = new Map(weights);
-  for (const input of model.graph.inputs) {
-    names.set(input.name, cast(b, fields.get(binding.inputs[input.name] ?? '')!, input.dtype));
+  for (const { name, dtype } of model.graph.inputs) {
+    const field = cast(b, fields.get(binding.inputs[name] ?? '')!, dtype);
+    names.set(name, reordered(b, field, binding.orders?.[name]));
   }
   const imported = b.within('forward', () => writeForward(b, model, names, dropout));
   const nodes = optimiseForward(b, imported, outputsOf(model, names));

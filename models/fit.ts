@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Binding } from '../graph/binding.ts';
+import { inInputOrder } from '../graph/input-order.ts';
 import type { Dim, Model } from '../graph/ir.ts';
 import type { Task, TensorField } from './task.ts';
 
@@ -18,7 +19,7 @@ export function requireFit(model: Model, binding: Binding, task: Task, source: s
     task.kind === 'classification' ? ['batch', ...task.imageShape] : ['batch', 'frames', task.filters];
   const field = task.kind === 'classification' ? 'image' : 'features';
   const input = model.graph.inputs.find(({ name }) => binding.inputs[name] === field);
-  if (input && !agree(input.shape, example)) {
+  if (input && !agree(input.shape, inInputOrder(example, binding.orders?.[input.name]))) {
     throw new ModelError(
       `${source}: input '${input.name}' takes [${input.shape.join(', ')}], but the data's examples are [${example.join(', ')}]; change the data section or export the model for this data`,
     );

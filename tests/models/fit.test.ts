@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { bindModel } from '../../graph/binding.ts';
-import type { Model } from '../../graph/ir.ts';
+import type { Dim, Model, Value } from '../../graph/ir.ts';
 import { buildCnn } from '../../models/cnn.ts';
 import { requireFit } from '../../models/fit.ts';
 import type { Task } from '../../models/task.ts';
@@ -22,6 +22,18 @@ describe('requireFit', () => {
   test('takes the models that are built for the task', () => {
     check(cnn(3), images);
     check(transformer(3), speech);
+  });
+
+  test('takes inputs with their axes in another order', () => {
+    const taking = (model: Model, shape: readonly Dim[]): Model => {
+      const [input, ...others] = model.graph.inputs as [Value, ...Value[]];
+      return { ...model, graph: { ...model.graph, inputs: [{ ...input, shape }, ...others] } };
+    };
+    check(taking(cnn(3), ['batch', 8, 8, 3]), images);
+    check(taking(transformer(3), ['batch', 8, 'frames']), speech);
+    check(taking(transformer(3), ['frames', 'batch', 8]), speech);
+    expect(() => check(taking(cnn(3), ['batch', 8, 16, 3]), images)).toThrow(/takes \[batch, 8, 16, 3\].*3, 8, 8\]/);
+    expect(() => check(taking(transformer(3), ['batch', 9, 'frames']), speech)).toThrow(/takes \[batch, 9, frames\]/);
   });
 
   test('leaves open sizes open', () => {

@@ -200,6 +200,55 @@ test('logits with the frames first are learnt and scored as those with the batch
   expect(outputMetadata.find(({ name }) => name === 'logits')).toMatchObject({ shape: ['batch', 'frames', 4] });
 });
 
+describe('inputs with their axes in another order learn the same', () => {
+  /** `linear` on an input with other axes, which the model puts in order itself. */
+  function turned(model: Model, input: string, shape: readonly (number | string)[], perm: readonly number[]): Model {
+    const b = new GraphBuilder();
+    const x = b.op('Transpose', [b.input(input, 'float32', shape)], { perm: ints(perm) });
+    const flat = b.rank(x) > 3 ? b.reshape(x, [0, -1]) : x;
+    const weight = b.constant(model.graph.constants.get('weight')!, 'weight');
+    b.op('MatMul', [flat, weight], {}, { outputNames: ['output'] });
+    return { graph: b.build('turned', ['output']), opset: 21, weights: ['weight'] };
+  }
+  const flat = images();
+  const pictures = { ...flat, fields: { ...flat.fields, image: { ...flat.fields.image, dims: [4, 3, 1, 2] } } };
+  test.each<[string, Model, Objective, ExampleBatch, string, readonly (number | string)[], readonly number[]]>([
+    [
+      'filters first',
+      linear('features', ['frames', 3], 4),
+      'transcription',
+      speech(),
+      'features',
+      ['batch', 3, 'frames'],
+      [0, 2, 1],
+    ],
+    [
+      'frames first',
+      linear('features', ['frames', 3], 4),
+      'transcription',
+      speech(),
+      'features',
+      ['frames', 'batch', 3],
+      [1, 0, 2],
+    ],
+    [
+      'channels last',
+      linear('image', [6], 3),
+      'classification',
+      pictures,
+      'image',
+      ['batch', 'height', 2, 3],
+      [0, 3, 1, 2],
+    ],
+  ])('%s', async (_, model, objective, examples, input, shape, perm) => {
+    const given = examples === pictures ? flat : examples;
+    const expected = await bothGradients(model, objective, given, {});
+    const found = await bothGradients(turned(model, input, shape, perm), objective, examples, {});
+    expect(found.loss).toBeCloseTo(expected.loss, 6);
+    for (const [i, value] of expected.gradient.entries()) expect(found.gradient[i]).toBeCloseTo(value, 6);
+  });
+});
+
 test('targets that do not fit their frames are counted, and teach nothing', async () => {
   const examples = speech();
   const short = { ...examples, fields: { ...examples.fields, lengths: integers([2], [1, 4]) } };
