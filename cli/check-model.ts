@@ -1,4 +1,5 @@
 import { DpflError } from '../errors.ts';
+import { bindModel, notesOnOutput } from '../graph/binding.ts';
 import { type AssumedSizes, estimateStep, type StepEstimate, writeStep } from '../graph/estimate.ts';
 import type { Model, Value } from '../graph/ir.ts';
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
@@ -6,7 +7,7 @@ import type { BatchNormChoice } from '../models/adapt/batch-norm.ts';
 import { bufferHint } from '../models/adapt/likely-buffers.ts';
 import { formatBytes, formatCount, significant } from '../report/format.ts';
 import { type AdaptationOptions, readTrainedModel } from './adapted-model-file.ts';
-import { inspectModel, type ModelInspection } from './inspect-model.ts';
+import { inspectModel, type ModelInspection, OBJECTIVES } from './inspect-model.ts';
 
 /** What `dpfl model check --json` prints. */
 export interface ModelCheck extends ModelInspection {
@@ -39,8 +40,11 @@ export async function checkModelFile(
   adaptation?: AdaptationOptions,
 ): Promise<ModelCheck> {
   const trained = await readTrainedModel(file, adaptation);
-  const { model, frozen, likelyBuffers, notes, batchNorm = null, lora = null } = trained;
-  const inspection = { ...inspectModel(model, file), frozen, likelyBuffers, notes, batchNorm, lora };
+  const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = trained;
+  const inspected = inspectModel(model, file);
+  const objective = OBJECTIVES.find((each) => inspected.obstacles[each] === null);
+  const notes = [...trained.notes, ...(objective ? notesOnOutput(bindModel(model, objective, file)) : [])];
+  const inspection = { ...inspected, frozen, likelyBuffers, notes, batchNorm, lora };
   const found = { ...inspection, ownData: ownData(model), assumed };
   const fixed = model.graph.inputs.find(({ shape }) => typeof shape[0] === 'number');
   if (fixed) return { ...found, trainable: false, reason: closedBatch(fixed), estimate: null };

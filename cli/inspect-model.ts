@@ -8,7 +8,7 @@ import { decompositionOf, gradientRule } from '../graph/operators/registry.ts';
 import { formatCount } from '../report/format.ts';
 import { readTrainedModel } from './adapted-model-file.ts';
 
-const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
+export const OBJECTIVES: readonly Objective[] = ['classification', 'transcription'];
 
 /** A rule exists; none is needed because nothing is differentiated through the operator; or training is impossible. */
 export type GradientKind = 'rule' | 'none needed' | 'missing';

@@ -5,7 +5,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
-import { type Binding, bindModel } from '../graph/binding.ts';
+import { type Binding, bindModel, notesOnOutput } from '../graph/binding.ts';
 import {
   compileForward,
   compileTraining,
@@ -59,13 +59,13 @@ export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<P
   const built = await forAnyBatch(buildModel(config.model, dataset.task, config.seed));
   const batchNorm = config.model.kind === 'onnx' ? config.model.batchNorm : undefined;
   const trained = namingModel(source, () => adaptModel(built.model, { train: config.train, batchNorm }, config.seed));
-  const adapted = { ...trained, notes: [...built.notes, ...trained.notes] };
-  const { model } = adapted;
+  const { model } = trained;
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const { task: learned } = dataset;
   const fields = learned.kind === 'tensors' ? learned.fields : undefined;
   const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
   requireFit(model, binding, dataset.task, source);
+  const adapted = { ...trained, notes: [...built.notes, ...trained.notes, ...notesOnOutput(binding)] };
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
     training: cache.artifact('training', model, binding, compileTraining, {

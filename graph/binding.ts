@@ -2,6 +2,7 @@ import { ModelError } from '../errors.ts';
 import { type AxisOrder, featuresOrder, imageOrder, inDataOrder } from './input-order.ts';
 import type { Model, Value } from './ir.ts';
 import type { LossSpec } from './losses/spec.ts';
+import { type Probabilities, probabilitiesOf } from './probabilities.ts';
 
 /** What a model is trained to do; fixes which data fields exist and which loss is the default. */
 export type Objective = 'classification' | 'transcription' | 'tensors';
@@ -17,6 +18,8 @@ export interface Binding {
   readonly orders?: Readonly<Record<string, AxisOrder>>;
   /** The output that the loss is taken of, or that is scored beside a loss of the model's own; undefined when there is none. */
   readonly logits?: string;
+  /** Where that output gives probabilities: what the loss takes in its place. */
+  readonly probabilities?: Probabilities;
   /** Transcription: the model's own output of frames per utterance; without one, lengths shrink as the time axis does. */
   readonly outputLengths?: string;
   readonly loss: LossSpec;
@@ -68,10 +71,12 @@ export function bindModel(
 ): Binding {
   const spec = loss ?? defaultLoss(objective, source);
   const logits = logitsOf(model, spec, source);
+  const probabilities = logits === undefined ? undefined : probabilitiesOf(model, logits, spec.kind);
+  const output = { loss: spec, logits, ...(probabilities ? { probabilities } : {}) };
   if (objective === 'tensors') {
     const given = fields ?? [];
     const target = targetOf(spec, ['label', 'target'], given, source);
-    return { objective, fields: given, inputs: byName(model, given, source), logits, loss: spec, target };
+    return { objective, fields: given, inputs: byName(model, given, source), ...output, target };
   }
   const { inputs, main } = byType(model, objective, source);
   const order = objective === 'classification' ? imageOrder(main.shape) : featuresOrder(main.shape);
@@ -84,7 +89,13 @@ export function bindModel(
       ? model.graph.outputs.find(({ dtype }) => dtype === 'int64' || dtype === 'int32')?.name
       : undefined;
   const orders = order && { [main.name]: order };
-  return { objective, fields: fixed, inputs, ...(orders ? { orders } : {}), logits, outputLengths, loss: spec, target };
+  return { objective, fields: fixed, inputs, ...(orders ? { orders } : {}), ...output, outputLengths, target };
+}
+
+/** What a user should know of how a model's output is taken. */
+export function notesOnOutput({ logits, probabilities }: Binding): string[] {
+  if (!probabilities) return [];
+  return [`output '${logits}' gives probabilities; losses and scores take what goes into its ${probabilities.op}`];
 }
 
 function targetOf(
@@ -111,6 +122,12 @@ function defaultLoss(objective: Objective, source: string): LossSpec {
 
 function logitsOf({ graph }: Model, { kind, output }: LossSpec, source: string): string | undefined {
   const floats = graph.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name);
+  const other = graph.outputs.find(({ dtype }) => /float|double/.test(dtype));
+  if (floats.length === 0 && other) {
+    throw new ModelError(
+      `${source}: output '${other.name}' is ${other.dtype}, and dpfl trains in float32; export the model in float32`,
+    );
+  }
   if (floats.length === 0) {
     throw new ModelError(
       `${source}: has no floating-point output to train; export the model with its logits as output`,

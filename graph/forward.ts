@@ -44,6 +44,7 @@ export function writeForwardAndLoss(
     names.set(name, reordered(b, field, binding.orders?.[name]));
   }
   const imported = b.within('forward', () => writeForward(b, model, names, dropout));
-  const nodes = optimiseForward(b, imported, outputsOf(model, names));
+  const logits = binding.probabilities ? [names.get(binding.probabilities.of)!] : [];
+  const nodes = optimiseForward(b, imported, [...outputsOf(model, names), ...logits]);
   return { nodes, ...b.within('loss', () => writeLoss(b, binding, fields, names)) };
 }

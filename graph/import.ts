@@ -166,7 +166,7 @@ export function findProblems(graph: Graph): NodeProblem[] {
 function refuseUnknown({ graph, opset }: Model): void {
   if (opset < oldestOpset) {
     throw new ModelError(
-      `the model uses operator set ${opset}; dpfl reads ${oldestOpset} and later: export it again with a newer opset`,
+      `the model uses operator set ${opset}; dpfl reads ${oldestOpset} and later: export it again with a newer opset, or convert it (onnx.version_converter)`,
     );
   }
   const problems = findProblems(graph).filter(({ problem }) => problem !== 'no gradient rule');

@@ -27,7 +27,7 @@ export interface WrittenLoss {
 /**
  * Writes the loss that a binding asks for.
  * @param fields data field → value holding one mini-batch of it
- * @param outputs output of the model → value
+ * @param outputs value of the model, its outputs among them → value of the graph
  * @throws ModelError when shapes, fields or settings do not fit the loss
  */
 export function writeLoss(
@@ -37,7 +37,7 @@ export function writeLoss(
   outputs: ReadonlyMap<string, string>,
 ): WrittenLoss {
   const { loss: spec, objective } = binding;
-  const logits = binding.logits === undefined ? undefined : outputs.get(binding.logits)!;
+  const logits = logitsOf(binding, outputs);
   if (spec.kind === 'output') return { ...ownLoss(b, spec.output!, outputs.get(spec.output!)!), logits };
   const output = logits!;
   if (spec.kind === 'ctc') return writeCtc(b, binding, spec.blank ?? 0, fields, outputs);
@@ -59,6 +59,10 @@ export function writeLoss(
   return { loss, logits, seeds: new Map([[output, logitsGradient]]) };
 }
 
+function logitsOf({ logits, probabilities }: Binding, outputs: ReadonlyMap<string, string>): string | undefined {
+  return outputs.get(probabilities?.of ?? logits ?? '');
+}
+
 /** A loss that the model computes itself. */
 function ownLoss(b: GraphBuilder, name: string, value: string): Pick<WrittenLoss, 'loss' | 'seeds'> {
   const shape = b.shape(value);
@@ -77,7 +81,7 @@ function writeCtc(
   fields: ReadonlyMap<string, string>,
   outputs: ReadonlyMap<string, string>,
 ): WrittenLoss {
-  const given = outputs.get(binding.logits!)!;
+  const given = logitsOf(binding, outputs)!;
   if (binding.objective !== 'transcription')
     throw new ModelError(`loss.kind: ctc learns transcriptions; the data has none`);
   requireRank(b, given, 3, binding, '[batch, frames, symbols] or [frames, batch, symbols]');

@@ -41,6 +41,12 @@ describe('a model meets a data set', () => {
 describe('a model that does not fit is refused, naming the file and the mend', () => {
   const refusals: [string, Model, 'classification' | 'transcription', RegExp][] = [
     [
+      'another precision',
+      model([image], [{ ...scores, dtype: 'float16' }]),
+      'classification',
+      /^m\.onnx: output 'scores' is float16, and dpfl trains in float32; export the model in float32$/,
+    ],
+    [
       'a fixed batch',
       model([{ ...image, shape: [1, 3, 8, 8] }], [scores]),
       'classification',

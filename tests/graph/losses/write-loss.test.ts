@@ -200,6 +200,32 @@ test('logits with the frames first are learnt and scored as those with the batch
   expect(outputMetadata.find(({ name }) => name === 'logits')).toMatchObject({ shape: ['batch', 'frames', 4] });
 });
 
+describe('an output that gives probabilities learns, and is scored, like its logits', () => {
+  const after = (op: string) => (b: GraphBuilder, output: string) => [
+    b.op(op, [output], {}, { outputNames: ['probabilities'] }),
+  ];
+  test.each<[string, string, string, number, Objective, ExampleBatch, BindingOptions]>([
+    ['of classes', 'Softmax', 'image', 6, 'classification', images(), {}],
+    ['of symbols', 'Softmax', 'features', 3, 'transcription', speech(), {}],
+    [
+      'of labels',
+      'Sigmoid',
+      'x',
+      6,
+      'tensors',
+      tensors(),
+      { fields: tensorFields, loss: { kind: 'bce', target: 'wanted' } },
+    ],
+  ])('%s', async (_, op, input, width, objective, examples, options) => {
+    const shape = objective === 'transcription' ? ['frames', width] : [width];
+    const logits = linear(input, shape, objective === 'transcription' ? 4 : 3);
+    const { graph, ...others } = linear(input, shape, objective === 'transcription' ? 4 : 3, after(op));
+    const probable = { ...others, graph: { ...graph, constants: logits.graph.constants } };
+    const expected = await bothGradients(logits, objective, examples, options);
+    expect(await bothGradients(probable, objective, examples, options)).toEqual(expected);
+  });
+});
+
 describe('inputs with their axes in another order learn the same', () => {
   /** `linear` on an input with other axes, which the model puts in order itself. */
   function turned(model: Model, input: string, shape: readonly (number | string)[], perm: readonly number[]): Model {
