@@ -49,13 +49,14 @@ export class ClientVisits {
     const known = this.written.get(value);
     if (known !== undefined) return known;
     const node = this.view.producer(value)!;
-    const given = node.inputs.map((input) =>
-      input === '' || this.isGather(node) || this.isConstant(input) ? input : this.over(input),
-    );
+    const overAll = (input: string) => (input === '' || this.isConstant(input) ? input : this.over(input));
     const write = () => {
-      if (this.isGather(node)) return this.outer.op('Gather', [given[0]!, this.data.order], { axis: int(0) });
-      if (node.op !== 'Reshape' && node.op !== 'Flatten') return this.outer.op(node.op, given, node.attributes);
-      return this.outer.reshape(given[0]!, [-1, ...(this.b.shape(value).slice(1) as number[])]);
+      const [rows] = node.inputs as [string];
+      if (this.isGather(node)) return this.outer.op('Gather', [rows, this.data.order], { axis: int(0) });
+      if (node.op !== 'Reshape' && node.op !== 'Flatten')
+        return this.outer.op(node.op, node.inputs.map(overAll), node.attributes);
+      // The shape may be computed in the step; what it comes to is known.
+      return this.outer.reshape(overAll(rows), [-1, ...(this.b.shape(value).slice(1) as number[])]);
     };
     const all = this.outer.within('visits', write);
     this.written.set(value, all);
