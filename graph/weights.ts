@@ -42,13 +42,15 @@ export function weightNames(graph: Graph, initializers: readonly string[], keeps
     !isMadeUp(name) &&
     !isComputed(name) &&
     Math.abs(value) < largestScalar;
+  // One slope for all channels is turned around by the exporter, and loses its name.
+  const slopes = new Set(graph.nodes.filter(({ op }) => op === 'PRelu').map(({ inputs }) => inputs[1]));
   const isWeight = (name: string) => {
     const tensor = graph.constants.get(name)!;
     if (tensor.dtype !== 'float32' || set.has(name)) return false;
     const data = tensor.data as Float32Array;
     if (isMask(data)) return false;
     if (tensor.dims.length === 0) return isScalarWeight(name, data[0]!);
-    return data.length > 1 || (data.length === 1 && !isMadeUp(name));
+    return data.length > 1 || (data.length === 1 && (!isMadeUp(name) || slopes.has(name)));
   };
   const found = initializers.filter(isWeight);
   return found.length > 0 ? found : [...graph.constants.keys()].filter(isWeight);

@@ -13,6 +13,7 @@ import {
 } from '../ir.ts';
 import { weightNames } from '../weights.ts';
 import { inlineFunctions } from './inline-functions.ts';
+import { separateInitializers } from './merged-initializers.ts';
 import {
   type AttributeProto,
   attributeType,
@@ -45,9 +46,12 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   }
   if (!proto.graph?.node?.length) throw new ModelError(`${source}: holds no graph; is it really an ONNX model?`);
   const opset = proto.opsetImport?.find(({ domain }) => !domain || domain === 'ai.onnx');
-  const graph = decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder);
-  requireProduced(graph, source);
-  const initializers = (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? '');
+  const written = {
+    graph: decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder),
+    initializers: (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? ''),
+  };
+  requireProduced(written.graph, source);
+  const { graph, initializers } = isFromPyTorch(proto) ? separateInitializers(written) : written;
   return {
     graph,
     opset: Number(opset?.version ?? 1),
@@ -55,8 +59,11 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   };
 }
 
+const isFromPyTorch = ({ producerName }: ModelProto): boolean => /^pytorch$/i.test(producerName ?? '');
+
 /** Whether the file's exporter calls parameters what the program called them; dpfl writes files of weights alone. */
-const namesParameters = ({ producerName }: ModelProto): boolean => /^(pytorch|dpfl)$/i.test(producerName ?? '');
+const namesParameters = (proto: ModelProto): boolean =>
+  isFromPyTorch(proto) || /^dpfl$/i.test(proto.producerName ?? '');
 
 /** @throws ModelError when the graph gives a value that it does not have */
 function requireProduced({ inputs, outputs, nodes, constants }: Graph, source: string): void {

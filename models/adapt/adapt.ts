@@ -9,7 +9,7 @@ import type { BatchNormHandling } from './group-norm.ts';
 import { LayerNames } from './layer-names.ts';
 import { type LikelyBuffer, likelyBuffers } from './likely-buffers.ts';
 import { selectWeights } from './select-weights.ts';
-import { tiedNote, tiedWeights } from './tied-weights.ts';
+import { mergedNotes, tiedNote, tiedWeights } from './tied-weights.ts';
 import { scalarNote, untrainedScalars } from './untrained-scalars.ts';
 import { withLora } from './with-lora.ts';
 
@@ -82,6 +82,7 @@ function notesOn(whole: Model, trained: readonly string[], folded: readonly stri
     ...(folded.length > 0 ? [foldedNote(folded)] : []),
     ...(scalars.length > 0 ? [scalarNote(scalars)] : []),
     ...tied.map(tiedNote),
+    ...mergedNotes({ ...whole, weights: trained }),
   ];
 }
 

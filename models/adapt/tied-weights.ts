@@ -36,3 +36,14 @@ function sameValues(a: Tensor, b: Tensor): boolean {
 export function tiedNote({ name, copy }: TiedPair): string {
   return `'${name}' and '${copy}' hold the same values: the model ties them, but the file has two tensors, which are trained apart; export it with do_constant_folding=False to keep one`;
 }
+
+/** What a user should know of a weight that the file gives several names. */
+export function mergedNotes({ graph, weights }: Model): string[] {
+  const trained = new Set(weights);
+  return graph.nodes
+    .filter(({ op, inputs }) => op === 'Identity' && trained.has(inputs[0]!))
+    .map(
+      ({ inputs, outputs }) =>
+        `'${outputs[0]}' is '${inputs[0]}' in the file, and they are trained as one; if the model does not tie them, they had equal values when it was exported: export it again with others`,
+    );
+}

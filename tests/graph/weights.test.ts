@@ -33,6 +33,12 @@ test('one element is a weight when somebody named it, such as the bias of one ou
   expect(namesOf([], { 'fc.bias': vector(1), 'onnx::Mul_31': vector(1), 45: vector(1) })).toEqual(['fc.bias']);
 });
 
+test('one slope is a weight, whatever the exporter calls it', () => {
+  const nodes = [node('PRelu', ['x', 'onnx::PRelu_12']), node('Mul', ['x', 'onnx::Mul_31'])];
+  const constants = { w: vector(3), 'onnx::PRelu_12': vector(1), 'onnx::Mul_31': vector(1) };
+  expect(namesOf(nodes, constants)).toEqual(['w', 'onnx::PRelu_12']);
+});
+
 test('scalars are weights where the exporter keeps the names of parameters', () => {
   const scalar = (value: number) => float32Tensor([], [value]);
   const constants = {

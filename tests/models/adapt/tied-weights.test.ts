@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { float32Tensor, type Model, type Tensor } from '../../../graph/ir.ts';
 import { adaptModel } from '../../../models/adapt/adapt.ts';
-import { tiedWeights } from '../../../models/adapt/tied-weights.ts';
+import { mergedNotes, tiedWeights } from '../../../models/adapt/tied-weights.ts';
 
 const matrix = (rows: number, columns: number, data: number[]) => float32Tensor([rows, columns], data);
 
@@ -34,4 +34,22 @@ test('clones of a layer, other values, and matrices of one number are left alone
   expect(tiedWeights(withWeights({ 'onnx::MatMul_1': a, 'onnx::MatMul_2': a }))).toEqual([]);
   expect(tiedWeights(withWeights({ 'l.weight': b, 'onnx::MatMul_1': b }))).toEqual([]);
   expect(tiedWeights(withWeights({ 'l.weight': a, 'onnx::MatMul_1': matrix(2, 2, [1, 2, 4, 3]) }))).toEqual([]);
+});
+
+test('a weight that the file gives two names is said to be trained as one', () => {
+  const model = withWeights({ 'wte.weight': matrix(2, 2, [1, 2, 3, 4]), 'l.bias': matrix(1, 2, [1, 2]) });
+  const identity = (from: string, to: string) => ({
+    name: to,
+    op: 'Identity',
+    domain: '',
+    inputs: [from],
+    outputs: [to],
+    attributes: {},
+  });
+  const nodes = [identity('wte.weight', 'head.weight'), identity('x', 'y')];
+  expect(mergedNotes({ ...model, graph: { ...model.graph, nodes } })).toEqual([
+    expect.stringMatching(
+      /^'head.weight' is 'wte.weight' in the file, and they are trained as one; .* export it again/,
+    ),
+  ]);
 });
