@@ -37,6 +37,7 @@ function inlined(node: NodeProto, index: number, functions: Functions, source: s
     input: (inner.input ?? []).map(rename),
     output: (inner.output ?? []).map(rename),
     attribute: (inner.attribute ?? []).flatMap((attribute) => resolved(attribute, node, called)),
+    metadataProps: node.metadataProps ?? [],
   }));
   return [...body.flatMap((inner, i) => inlined(inner, i, functions, source, depth + 1)), ...passed];
 }

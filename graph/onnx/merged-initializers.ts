@@ -51,12 +51,13 @@ function areApart(name: string, copy: string, graph: Graph): boolean {
   return modules.size > 0 && others.size > 0 && ![...modules].some((module) => others.has(module));
 }
 
-function isFilled({ data }: Tensor): boolean {
+/** Whether all values are one number. */
+export function isFilled({ data }: Tensor): boolean {
   return data.every((value: number | bigint) => value === data[0]);
 }
 
 /** `layers.0.norm.bias` and `layers.1.norm.bias` are of clones. */
-function withoutNumbers(name: string): string {
+export function withoutNumbers(name: string): string {
   return name.replace(/\d+/g, '0');
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../ir.ts';
 import { weightNames } from '../weights.ts';
 import { inlineFunctions } from './inline-functions.ts';
+import { modulesOf, separateByModule } from './merged-by-module.ts';
 import { separateInitializers } from './merged-initializers.ts';
 import {
   type AttributeProto,
@@ -46,12 +47,15 @@ export function decodeModel(bytes: Uint8Array, source: string, folder = '.'): Mo
   }
   if (!proto.graph?.node?.length) throw new ModelError(`${source}: holds no graph; is it really an ONNX model?`);
   const opset = proto.opsetImport?.find(({ domain }) => !domain || domain === 'ai.onnx');
+  const node = inlineFunctions(proto, source);
   const written = {
-    graph: decodeGraph({ ...proto.graph, node: inlineFunctions(proto, source) }, source, folder),
+    graph: decodeGraph({ ...proto.graph, node }, source, folder),
     initializers: (proto.graph.initializer ?? []).map((tensor) => tensor.name ?? ''),
   };
   requireProduced(written.graph, source);
-  const { graph, initializers } = isFromPyTorch(proto) ? separateInitializers(written) : written;
+  const { graph, initializers } = isFromPyTorch(proto)
+    ? separateByModule(separateInitializers(written), modulesOf(node))
+    : written;
   return {
     graph,
     opset: Number(opset?.version ?? 1),

@@ -46,6 +46,7 @@ const messages: Record<string, Record<string, Field>> = {
     attribute: [5, 'AttributeProto', 'repeated'],
     docString: [6, 'string'],
     domain: [7, 'string'],
+    metadataProps: [9, 'StringStringEntryProto', 'repeated'],
   },
   AttributeProto: {
     name: [1, 'string'],
@@ -140,6 +141,7 @@ export interface NodeProto {
   input?: string[];
   output?: string[];
   attribute?: AttributeProto[];
+  metadataProps?: { key?: string; value?: string }[];
 }
 
 export interface GraphProto {
