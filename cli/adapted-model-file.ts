@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { ConfigError, ModelError } from '../errors.ts';
+import { readModel } from '../graph/decided-branches.ts';
 import type { Model } from '../graph/ir.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
 import { type AdaptedModel, adaptModel } from '../models/adapt/adapt.ts';
 import type { BatchNormHandling } from '../models/adapt/group-norm.ts';
 import { type TrainConfig, trainConfig } from '../models/config.ts';
@@ -16,14 +16,14 @@ export interface AdaptationOptions {
 
 /** Reads a model file and makes it ready for training, as a run with these settings would. @throws ModelError or ConfigError */
 export async function readTrainedModel(file: string, options?: AdaptationOptions): Promise<AdaptedModel> {
-  const { model, notes } = await forAnyBatch(readModelFile(file));
+  const { model, notes } = await forAnyBatch(readModel(file));
   const adapted = adapt(model, file, options);
   return { ...adapted, notes: [...notes, ...adapted.notes] };
 }
 
 /** The same for one batch of the size that the file says. @throws ModelError or ConfigError */
 export function readAdaptedModel(file: string, options?: AdaptationOptions): AdaptedModel {
-  return adapt(readModelFile(file), file, options);
+  return adapt(readModel(file), file, options);
 }
 
 function adapt(model: Model, file: string, { train, batchNorm }: AdaptationOptions = {}): AdaptedModel {

@@ -149,7 +149,9 @@ export interface NodeProblem {
 export function findProblems(graph: Graph): NodeProblem[] {
   return graph.nodes.flatMap((node) => {
     if (Object.values(node.attributes).some((attribute) => attribute.kind === 'graph')) {
-      return [{ node, problem: 'control flow in a forward graph is not supported; export the model without it' }];
+      const squeeze = node.op === 'If' ? ' (squeeze(dim) of an open size becomes an If: take [:, 0] instead)' : '';
+      const problem = `control flow in a forward graph is not supported; export the model without it${squeeze}`;
+      return [{ node, problem }];
     }
     if (node.domain !== '')
       return [{ node, problem: `operator of domain '${node.domain}'; export with standard operators` }];

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts';
+import { readModel } from '../graph/decided-branches.ts';
 import type { Model } from '../graph/ir.ts';
-import { readModelFile } from '../graph/onnx/read.ts';
 import { buildCnn } from './cnn.ts';
 import type { ModelConfig } from './config.ts';
 import { buildMlp } from './mlp.ts';
@@ -13,7 +13,7 @@ import { buildTransformerCtc } from './transformer-ctc.ts';
  * @throws ConfigError when model and data do not fit each other, ModelError for an unusable file
  */
 export function buildModel(config: ModelConfig, task: Task, seed: number | string): Model {
-  if (config.kind === 'onnx') return readModelFile(config.path);
+  if (config.kind === 'onnx') return readModel(config.path);
   if (config.kind === 'cnn' || config.kind === 'mlp' || config.kind === 'resnet') {
     if (task.kind !== 'classification')
       throw new ConfigError(`model.kind: '${config.kind}' classifies images, but the data is ${what(task)}`);
