@@ -46,7 +46,7 @@ Nothing is differentiated through these; shape arithmetic among them is folded w
 
 ${flatOperators().join(', ')}
 
-Control flow in a forward graph (If, Loop, Scan) is refused. So are variants whose gradient would be wrong, by the name of the node:
+Control flow in a forward graph (If, Loop, Scan) is refused, but for an If that shapes decide. So are variants whose gradient would be wrong, by the name of the node:
 cubic interpolation, peepholes and clipped gates of an LSTM, scattering by max or mul. One message lists all nodes in the way.
 
 ## What an export loses
