@@ -1,35 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProtocolError } from '../errors.ts';
-import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import { PayloadAssembler, splitPayload } from '../proto/chunks.ts';
 import { decodeClientIds } from '../proto/client-ids.ts';
 import type { Lease__Output } from '../proto/generated/dpfl/v1/Lease.ts';
 import { PROTOCOL_VERSION } from '../proto/load.ts';
-import { bytesOfSum } from '../proto/sums.ts';
+import { type LeaseTrainer, type OpenLeases, type OpenTask, type TrainedShard, trainingHere } from './lease-trainer.ts';
 import { type ParameterTransport, parametersOfBytes, transportBytes } from './parameter-transport.ts';
-import { parseRoundSettings, type RoundSettings } from './round-settings.ts';
-import { contextOfRound, type ShardContext, type ShardResult, type ShardSeconds, trainShard } from './shard.ts';
-import { parseTask, type WorkerTask, withDataPath } from './task.ts';
+import { parseRoundSettings } from './round-settings.ts';
+import type { ShardSeconds } from './shard.ts';
+import { parseTask, withDataPath } from './task.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
-
-/** Makes a task ready for training: opens its data, and the training step in onnxruntime. */
-export type OpenTask = (task: WorkerTask, model: TrainingArtifact) => Promise<ShardContext>;
-
-/** The clients of one lease. */
-export interface LeasedClients {
-  /** Central step. */
-  readonly round: number;
-  readonly clientIds: readonly number[];
-  /** What the round changes in the task. */
-  readonly settings: RoundSettings | undefined;
-}
-
-/** Has the clients of a lease trained; until `signal` is aborted, when nobody waits for the result any more. */
-export type TrainLease = (lease: LeasedClients, parameters: Float32Array, signal: AbortSignal) => Promise<ShardResult>;
-
-/** Makes a task ready for leases. */
-export type OpenLeases = (task: WorkerTask, model: TrainingArtifact) => Promise<TrainLease>;
 
 export interface WorkerOptions {
   /** Address of the aggregation server, `host:port`. */
@@ -40,7 +21,7 @@ export interface WorkerOptions {
   readonly credentials?: WorkerCredentials;
   /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
   readonly openTask?: OpenTask;
-  /** In place of training here: an aggregator hands leases on. */
+  /** In place of training here: an aggregator hands leases on. Called for every connection. */
   readonly openLeases?: OpenLeases;
   /** Where this machine keeps the data, if not at the server's `data.path`. */
   readonly dataPath?: string;
@@ -111,7 +92,6 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> 
         );
       }
     } finally {
-      options.events?.onConnection(false);
       signal?.removeEventListener('abort', abort);
       connection.close();
     }
@@ -134,8 +114,10 @@ async function work(
     throw new ProtocolError(`server ${server} did not begin with Welcome; use the same version on both sides`);
   onWelcome();
   options.events?.onConnection(true);
+  connection.over.addEventListener('abort', () => options.events?.onConnection(false));
   log(`connected to ${server}, run ${welcome.runId}`);
   const stopBeating = sendHeartbeats(connection, welcome.heartbeatSeconds);
+  let trainer: LeaseTrainer | undefined;
   try {
     const task = parseTask(welcome.taskJson);
     const layout = new ParameterLayout(task.layers);
@@ -143,21 +125,21 @@ async function work(
       throw new ProtocolError('the layers of the task do not have the fingerprint the server states');
     }
     const onnx = await receiveModel(connection);
-    const openLeases = options.openLeases ?? ((task, model) => trainHere(options, task, model));
-    const train = await openLeases(task, { onnx, layers: task.layers });
-    const count = (bytes: number) => options.events?.onParameters(bytes);
-    const parameters = new ParameterReceiver(layout.size, task.transport, count);
+    const open = options.openLeases ?? trainingHere(options.openTask ?? (await import('./open-task.ts')).openTask);
+    const { dataPath } = options;
+    trainer = await open(dataPath === undefined ? task : withDataPath(task, dataPath), { onnx, layers: task.layers });
+    const parameters = new ParameterReceiver(layout.size, task.transport, trainer, options.events);
     await connection.send({ leaseRequest: {} });
     for (;;) {
       const lease = await parameters.untilLease(connection);
       const clientIds = decodeClientIds(lease.clientIdDeltas);
       const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
-      const { round } = lease;
-      const result = await train({ round, clientIds, settings }, parameters.of(round), connection.over);
+      const shard = await trainer.train({ round: lease.round, clientIds, settings }, connection.over);
       // Asked for first: the server finds the next shard while the sum of this one is on its way.
       await connection.send({ leaseRequest: {} });
-      const sentBytes = await sendResult(connection, lease, result);
-      options.events?.onShard({ clients: clientIds.length, seconds: result.seconds, sentBytes });
+      await sendShard(connection, lease, shard);
+      const { seconds, payload } = shard;
+      options.events?.onShard({ clients: clientIds.length, seconds, sentBytes: payload.byteLength });
       done.shards += 1;
       done.clients += clientIds.length;
     }
@@ -166,16 +148,9 @@ async function work(
     throw error;
   } finally {
     stopBeating();
+    // Before another connection is tried: there is memory for one task at a time.
+    await trainer?.close();
   }
-}
-
-/** Opens the task on this machine, and trains the clients of leases one after another. */
-async function trainHere(options: WorkerOptions, task: WorkerTask, model: TrainingArtifact): Promise<TrainLease> {
-  const local = options.dataPath === undefined ? task : withDataPath(task, options.dataPath);
-  const open = options.openTask ?? (await import('./open-task.ts')).openTask;
-  const context = await open(local, model);
-  return ({ round, clientIds, settings }, parameters, signal) =>
-    trainShard(contextOfRound(context, settings), round, parameters, clientIds, signal);
 }
 
 /** Shows the server that this worker lives, as often as the training of single clients lets the event loop turn. Returns how to stop. */
@@ -202,52 +177,53 @@ async function receiveModel(connection: WorkerConnection): Promise<Uint8Array> {
   }
 }
 
-/** Keeps the newest round's parameters, which the server sends once, before the round's first lease. */
+/** Hands a trainer the parameters of rounds, which the server sends once, before a round's first lease. */
 class ParameterReceiver {
   private readonly assembler: PayloadAssembler;
   private readonly transport: ParameterTransport;
-  private readonly onParameters: (bytes: number) => void;
+  private readonly trainer: LeaseTrainer;
+  private readonly events: WorkerEvents | undefined;
   private round = -1;
-  private parameters: Float32Array = new Float32Array(0);
 
-  constructor(size: number, transport: ParameterTransport | undefined, onParameters: (bytes: number) => void) {
+  constructor(
+    size: number,
+    transport: ParameterTransport | undefined,
+    trainer: LeaseTrainer,
+    events: WorkerEvents | undefined,
+  ) {
     this.transport = transport ?? 'float32';
-    this.onParameters = onParameters;
+    this.trainer = trainer;
+    this.events = events;
     const bytes = size * transportBytes(this.transport);
     this.assembler = new PayloadAssembler('parameters', (totalBytes) => totalBytes === bytes);
   }
 
-  /** Takes in parameters until a lease comes. */
+  /** Takes in parameters until a lease comes. @throws ProtocolError when it is of a round whose parameters have not come */
   async untilLease(connection: WorkerConnection): Promise<Lease__Output> {
     for (;;) {
       const { parametersChunk, lease } = await connection.next();
-      if (lease) return lease;
+      if (lease?.round === this.round) return lease;
+      if (lease) throw new ProtocolError(`a lease of round ${lease.round} came before its parameters`);
       if (!parametersChunk?.chunk) throw new ProtocolError('the server sent neither parameters nor a lease');
       const bytes = this.assembler.add(parametersChunk.chunk);
       if (bytes === undefined) continue;
-      this.parameters = parametersOfBytes(bytes, this.transport);
+      this.events?.onParameters(bytes.byteLength);
+      this.trainer.take(parametersOfBytes(bytes, this.transport));
       this.round = parametersChunk.round;
-      this.onParameters(bytes.byteLength);
     }
-  }
-
-  of(round: number): Float32Array {
-    if (round !== this.round) throw new ProtocolError(`a lease of round ${round} came before its parameters`);
-    return this.parameters;
   }
 }
 
-/** @returns bytes of the sum */
-async function sendResult(connection: WorkerConnection, lease: Lease__Output, result: ShardResult): Promise<number> {
-  const { runId, round, attempt, shard } = lease;
-  const { sum, deltaNormSums, clippedCounts, seconds, ...figures } = result;
+async function sendShard(connection: WorkerConnection, lease: Lease__Output, shard: TrainedShard): Promise<void> {
+  const { runId, round, attempt, shard: number } = lease;
+  const { payload, deltaNormSums, clippedCounts, seconds, ...figures } = shard;
   await connection.send({
     shardHeader: {
       ...figures,
       runId,
       round,
       attempt,
-      shard,
+      shard: number,
       deltaNormSums: [...deltaNormSums],
       clippedCounts: [...clippedCounts],
       seconds: seconds.total,
@@ -256,9 +232,7 @@ async function sendResult(connection: WorkerConnection, lease: Lease__Output, re
       clippingSeconds: seconds.clipping,
     },
   });
-  const payload = bytesOfSum(sum);
   for (const chunk of splitPayload(payload)) await connection.send({ shardChunk: chunk });
-  return payload.byteLength;
 }
 
 /** Tells the server why this worker cannot go on; at most a few lines, and never in place of the error itself. */

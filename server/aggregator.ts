@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { ShardResult } from '../client/shard.ts';
+import { type LeaseTrainer, trainedShard } from '../client/lease-trainer.ts';
 import type { WorkerTask } from '../client/task.ts';
-import { type OpenLeases, runWorker, type WorkerOptions, type WorkerSummary } from '../client/worker.ts';
+import { runWorker, type WorkerOptions, type WorkerSummary } from '../client/worker.ts';
 import { ProtocolError } from '../errors.ts';
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { ParameterLayout } from '../params/layout.ts';
@@ -46,23 +46,30 @@ class AggregatorNode {
   }
 
   /** Called for every connection to the server above; the workers below stay connected meanwhile. */
-  async open(task: WorkerTask, model: TrainingArtifact): Promise<Awaited<ReturnType<OpenLeases>>> {
+  async open(task: WorkerTask, model: TrainingArtifact): Promise<LeaseTrainer> {
     const server = await this.#serverFor(task, model);
     // A server above that was started anew may repeat a round with other parameters.
     server.forgetParameters();
     const layout = new ParameterLayout(task.layers);
     const aggregator = new RoundAggregator(layout);
-    return async ({ round, clientIds, settings }, parameters, signal): Promise<ShardResult> => {
-      const shards = cut(clientIds, this.#options.shardSize);
-      aggregator.begin(shards);
-      const abandon = () => server.abandonRound(signal.reason as Error);
-      signal.addEventListener('abort', abandon);
-      try {
-        await server.runRound(round, parameters, shards, (shard, result) => aggregator.add(shard, result), settings);
-      } finally {
-        signal.removeEventListener('abort', abandon);
-      }
-      return aggregator.finish();
+    let parameters: Float32Array = new Float32Array(0);
+    return {
+      take: (given) => {
+        parameters = given;
+      },
+      train: async ({ round, clientIds, settings }, signal) => {
+        const shards = cut(clientIds, this.#options.shardSize);
+        aggregator.begin(shards);
+        const abandon = () => server.abandonRound(signal.reason as Error);
+        signal.addEventListener('abort', abandon);
+        try {
+          await server.runRound(round, parameters, shards, (shard, result) => aggregator.add(shard, result), settings);
+        } finally {
+          signal.removeEventListener('abort', abandon);
+        }
+        return trainedShard(aggregator.finish(), true);
+      },
+      close: async () => undefined,
     };
   }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import type { OpenTask } from '../../client/lease-trainer.ts';
 import { vectorOf } from '../../client/training-session.ts';
-import { type OpenTask, runWorker, type WorkerSummary } from '../../client/worker.ts';
+import { runWorker, type WorkerSummary } from '../../client/worker.ts';
 import { ConfigError, ModelError, ProtocolError } from '../../errors.ts';
 import { AggregationServer } from '../../server/service.ts';
 import type { DeliveredShard } from '../../server/shard-result.ts';
