@@ -1,5 +1,4 @@
 import { hostname } from 'node:os';
-import { openTask } from '../client/open-task.ts';
 import { runWorker } from '../client/worker.ts';
 import type { WorkerCommandOptions } from './commands/worker.ts';
 import { requireAddress } from './require-address.ts';
@@ -29,7 +28,6 @@ export async function serveClients(options: WorkerCommandOptions): Promise<void>
       name: options.name ?? `${hostname()}-${process.pid}`,
       credentials,
       dataPath: options.dataPath,
-      openTask,
       signal: stop.signal,
       log: (line) => voice.progress.note(line),
       events: metrics,

@@ -74,12 +74,15 @@ interface OpenedClient {
   readonly data: number;
 }
 
-/** How long small clients may follow each other before the event loop gets a turn: heartbeats need no more. */
+/**
+ * How long small clients may follow each other before the event loop gets a turn: in it, a training thread hears that its lease is aborted, and
+ * released memory is dropped.
+ */
 const TURN_MILLISECONDS = 10;
 
 /**
  * Trains clients one after another, or several together where the trainer does. Every few milliseconds, between clients, the event loop gets
- * a turn, for the connection's sake.
+ * a turn.
  * @returns the clients in any order, a few at a time: those of one run, or as many as the trainer keeps
  * @throws ProtocolError when a client id is outside the population; DataError or ModelError, naming the client, when one cannot
  *   be trained; the signal's reason when it is aborted

@@ -10,6 +10,7 @@ import { type ParameterTransport, parametersOfBytes, transportBytes } from './pa
 import { parseRoundSettings } from './round-settings.ts';
 import type { ShardSeconds } from './shard.ts';
 import { parseTask, withDataPath } from './task.ts';
+import { openTrainingThread } from './training-thread.ts';
 import { ConnectionLost, RunOver, WorkerConnection, type WorkerCredentials } from './worker-connection.ts';
 
 export interface WorkerOptions {
@@ -19,10 +20,10 @@ export interface WorkerOptions {
   readonly name: string;
   /** Default: plaintext, and no token. */
   readonly credentials?: WorkerCredentials;
-  /** Default: the real thing, `open-task.ts`, loaded when the first task has come. */
-  readonly openTask?: OpenTask;
-  /** In place of training here: an aggregator hands leases on. Called for every connection. */
+  /** Opens the task of a connection. Default: in a thread of its own, which trains clients. */
   readonly openLeases?: OpenLeases;
+  /** In place of that: opens a task whose clients are trained in the thread that calls. */
+  readonly openTask?: OpenTask;
   /** Where this machine keeps the data, if not at the server's `data.path`. */
   readonly dataPath?: string;
   /** Ends the worker: it hangs up, and the server gives its shard to another. */
@@ -57,7 +58,7 @@ export interface WorkerSummary {
 /**
  * Works for an aggregation server until the run is over.
  * @throws ProtocolError when the server cannot be reached for too long, or refuses this worker (another protocol version);
- *   whatever `openTask` or training throws, after reporting it to the server; the signal's reason when it is aborted
+ *   whatever opening the task or training throws, after reporting it to the server; the signal's reason when it is aborted
  */
 export async function runWorker(options: WorkerOptions): Promise<WorkerSummary> {
   const { server, signal, connectSeconds = 60, reconnectSeconds = 30, log = () => undefined } = options;
@@ -125,9 +126,11 @@ async function work(
       throw new ProtocolError('the layers of the task do not have the fingerprint the server states');
     }
     const onnx = await receiveModel(connection);
-    const open = options.openLeases ?? trainingHere(options.openTask ?? (await import('./open-task.ts')).openTask);
-    const { dataPath } = options;
-    trainer = await open(dataPath === undefined ? task : withDataPath(task, dataPath), { onnx, layers: task.layers });
+    const { openTask, openLeases = openTask ? trainingHere(openTask) : openTrainingThread, dataPath } = options;
+    trainer = await openLeases(dataPath === undefined ? task : withDataPath(task, dataPath), {
+      onnx,
+      layers: task.layers,
+    });
     const parameters = new ParameterReceiver(layout.size, task.transport, trainer, options.events);
     await connection.send({ leaseRequest: {} });
     for (;;) {
@@ -153,7 +156,7 @@ async function work(
   }
 }
 
-/** Shows the server that this worker lives, as often as the training of single clients lets the event loop turn. Returns how to stop. */
+/** Shows the server that this worker lives. Returns how to stop. */
 function sendHeartbeats(connection: WorkerConnection, seconds: number): () => void {
   if (!(seconds > 0)) return () => undefined;
   let sending = false;
