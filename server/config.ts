@@ -106,7 +106,7 @@ export const federationConfig = z.strictObject({
     .gt(0)
     .default(60)
     .describe(
-      'Seconds without a sign of life after which the shard of a worker is given to another as well; set it above the training of one client, in which a worker cannot speak.',
+      'Seconds without a sign of life after which the shard of a worker is given to another as well. Workers give one four times as often, also in the middle of a client.',
     ),
   waitForWorkersSeconds: z
     .number()

@@ -79,7 +79,7 @@ interface RecordLine {
   readonly round: number;
   readonly cohort: number;
   readonly evaluation?: { readonly loss: number };
-  readonly seconds: unknown;
+  readonly seconds: { readonly workers?: { readonly localTraining: number } };
   readonly faults?: Readonly<Record<string, number>>;
 }
 
