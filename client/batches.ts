@@ -52,20 +52,20 @@ export function drawOrder(examples: number, visits: number, random: RandomStream
   return order.subarray(0, visits);
 }
 
-/** Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own. */
-export function cutSchedule({ order, offsets }: BatchSchedule, visits: number): BatchSchedule[] {
-  const parts: BatchSchedule[] = [];
+/**
+ * Cuts a schedule between mini-batches into parts of at most `visits` visits each; a mini-batch of more is a part of its own.
+ * @param offsets as in `batchOffsets`
+ * @returns the steps at which parts begin, and, last, how many steps there are
+ */
+export function partsOf(offsets: readonly number[], visits: number): number[] {
+  const begins = [0];
   for (let first = 0; first < offsets.length - 1; ) {
-    const start = offsets[first]!;
     let last = first + 1;
-    while (last + 1 < offsets.length && offsets[last + 1]! - start <= visits) last++;
-    parts.push({
-      order: order.subarray(start, offsets[last]),
-      offsets: offsets.slice(first, last + 1).map((offset) => offset - start),
-    });
+    while (last + 1 < offsets.length && offsets[last + 1]! - offsets[first]! <= visits) last++;
+    begins.push(last);
     first = last;
   }
-  return parts;
+  return begins;
 }
 
 /** Fills with 0, 1, … in random order (Fisher-Yates). */

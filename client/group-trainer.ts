@@ -4,7 +4,7 @@ import type { ScatteredLayers } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
 import { batchOffsets, drawOrder } from './batches.ts';
 import type { LocalConfig } from './config.ts';
-import { takesSeveralRuns } from './grouping.ts';
+import { takesParts } from './grouping.ts';
 import { haveSameShape, joinExamples } from './joined-examples.ts';
 import type { StartingPoint, TrainingSession } from './training-session.ts';
 
@@ -24,7 +24,7 @@ export interface GroupResult {
   readonly seconds: number;
 }
 
-/** Trains a client whose local training takes several runs. */
+/** Trains a client whose visits are too many for company. */
 type SingleTrainer = (
   start: StartingPoint,
   examples: ExampleBatch,
@@ -63,7 +63,7 @@ export class GroupTrainer {
       const group = groups.find(
         ({ members, first, ...known }) =>
           members.length < this.size &&
-          !takesSeveralRuns(offsets) &&
+          !takesParts(offsets) &&
           haveSameShape(first, examples) &&
           areEqual(known.offsets, offsets),
       );
@@ -85,7 +85,7 @@ export class GroupTrainer {
   ): Promise<readonly GroupResult[]> {
     const [{ examples, random }] = clients as readonly [ClientWork, ...ClientWork[]];
     const offsets = batchOffsets(examples.count, settings.batchSize, settings);
-    if (takesSeveralRuns(offsets)) {
+    if (takesParts(offsets)) {
       const { delta, loss, seconds } = await this.single(start, examples, settings, random);
       return [{ delta: { values: delta, starts: this.session.startsOf(0, 1) }, loss, seconds }];
     }

@@ -3,20 +3,20 @@ import { batchOffsets } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 
 /**
- * Most visits of examples in one run of the training graph, if they are more than one step: the graph gathers rows of all visits
- * (graph/deferred-updates.ts), which is to stay small beside the weights.
+ * Most visits of examples that the training graph takes at once, if they are more than one step: it gathers rows of all visits
+ * (graph/deferred-updates.ts), which are to stay few beside the weights.
  */
-export const visitsPerRun = 256;
+export const visitsAtOnce = 256;
 
-/** Whether a client with these mini-batches is trained in more than one run. @param offsets as in `batchOffsets` */
-export function takesSeveralRuns(offsets: readonly number[]): boolean {
-  return offsets.length > 2 && offsets.at(-1)! > visitsPerRun;
+/** Whether a client with these mini-batches is trained in parts (graph/long-training.ts), and so without company. @param offsets as in `batchOffsets` */
+export function takesParts(offsets: readonly number[]): boolean {
+  return offsets.length > 2 && offsets.at(-1)! > visitsAtOnce;
 }
 
 /** What a run of the graph for several clients costs, in runs of the graph for one: measured with perceptrons (784-32-10; docs/performance.md). */
 const perRun = 0.77;
 const perClient = 0.44;
-/** A client whose training takes several runs takes these on the graph for several, too. */
+/** What a client that is trained in parts costs on the graph for several. */
 const alone = 1.1;
 
 /** Clients that are looked at, in shards of so many. */
@@ -39,7 +39,7 @@ export function groupingPays(
   let cost = 0;
   for (let first = 0; first < count; first += together) {
     const schedules = sizes.slice(first, first + together).map((size) => batchOffsets(size, local.batchSize, local));
-    const short = schedules.filter((offsets) => !takesSeveralRuns(offsets));
+    const short = schedules.filter((offsets) => !takesParts(offsets));
     cost += alone * (schedules.length - short.length);
     const groups = new Map<string, number>();
     for (const offsets of short) groups.set(offsets.join(), (groups.get(offsets.join()) ?? 0) + 1);

@@ -18,8 +18,8 @@ interface TrainedClient<Delta> {
 
 /** What the shard needs of `LocalTrainer`. */
 export interface ClientTrainer {
-  /** Computes what clients that start from the same parameters share; without it, each computes it itself. */
-  prepare?(parameters: Float32Array): Promise<PreparedParameters>;
+  /** Has what clients that start from the same parameters share computed once; without it, each computes it itself. */
+  prepare?(parameters: Float32Array): PreparedParameters;
   /** @param place of those for `keeps` deltas, the one that this client's overwrites; default 0 */
   train(
     start: StartingPoint,
@@ -101,7 +101,7 @@ export async function* trainClients(
       `lease of round ${round}: client ${outside} is outside this worker's population of ${dataset.population}; give it the server's data`,
     );
   }
-  const prepared = await trainer.prepare?.(parameters);
+  const prepared = trainer.prepare?.(parameters);
   try {
     yield* trainFrom(prepared ?? parameters, context, round, clientIds, signal);
   } finally {

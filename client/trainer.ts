@@ -4,11 +4,11 @@ import type { TrainingArtifact } from '../graph/compile.ts';
 import { deltasPerPass } from '../params/grid-sum.ts';
 import type { ParameterLayout } from '../params/layout.ts';
 import type { RandomStream } from '../random/stream.ts';
-import { cutSchedule, drawBatches } from './batches.ts';
+import { drawBatches, partsOf } from './batches.ts';
 import type { LocalConfig } from './config.ts';
 import { GroupTrainer } from './group-trainer.ts';
-import { visitsPerRun } from './grouping.ts';
-import { type PreparedParameters, type StartingPoint, TrainingSession, vectorOf } from './training-session.ts';
+import { visitsAtOnce } from './grouping.ts';
+import { type PreparedParameters, type StartingPoint, TrainingSession } from './training-session.ts';
 
 export interface LocalResult {
   /** Δ = θ(t−1) − θ_k, in the layout of the model. A later call with the same place overwrites it. */
@@ -38,8 +38,6 @@ export class LocalTrainer {
   /** Trains clients of small models several at a time; undefined where the training graph takes one. */
   readonly groups: GroupTrainer | undefined;
   private readonly session: TrainingSession;
-  /** Parameters between the runs of a client whose visits do not fit into one. */
-  private moved: Float32Array | undefined;
 
   private constructor(session: TrainingSession) {
     this.session = session;
@@ -60,8 +58,8 @@ export class LocalTrainer {
     return this.session.places;
   }
 
-  /** Makes parameters ready for training many clients from them. @throws ModelError when the runtime fails */
-  prepare(parameters: Float32Array): Promise<PreparedParameters> {
+  /** Makes parameters ready for training many clients from them. */
+  prepare(parameters: Float32Array): PreparedParameters {
     return this.session.prepare(parameters);
   }
 
@@ -80,33 +78,24 @@ export class LocalTrainer {
   ): Promise<LocalResult> {
     const { session } = this;
     const { size } = this.layout;
-    const delta = session.delta.subarray(place * size, (place + 1) * size);
-    const runs = cutSchedule(drawBatches(examples.count, settings.batchSize, settings, random), visitsPerRun);
-    const total = { loss: 0, steps: 0, infeasibleTargets: 0, seconds: 0 };
-    for (const [i, schedule] of runs.entries()) {
-      // After the mini-batches, so that these are the same with dropout and without.
-      const dropoutSeed = session.drops ? Uint32Array.of(random.int32(), random.int32()) : undefined;
-      const work = { examples, settings, schedule, place, dropoutSeed };
-      const from = i === 0 ? start : this.moved!;
-      const { losses, infeasible, seconds } = await session.run(from, work);
-      for (const loss of losses) total.loss += loss;
-      for (const count of infeasible) total.infeasibleTargets += count;
-      total.steps += losses.length;
-      total.seconds += seconds;
-      if (runs.length > 1) this.move(vectorOf(from), delta);
-    }
-    if (runs.length > 1) subtract(vectorOf(start), this.moved!, delta);
-    return { ...total, loss: total.loss / total.steps, delta };
-  }
-
-  /** Keeps where a run of a long local training has led to, for the next. */
-  private move(from: Float32Array, delta: Float32Array): void {
-    this.moved ??= this.layout.allocate();
-    subtract(from, delta, this.moved);
+    const schedule = drawBatches(examples.count, settings.batchSize, settings, random);
+    const parts = partsOf(schedule.offsets, visitsAtOnce);
+    // After the mini-batches, so that these are the same with dropout and without.
+    const dropoutSeed = session.drops
+      ? Uint32Array.from({ length: 2 * (parts.length - 1) }, () => random.int32())
+      : undefined;
+    const work = { examples, settings, schedule, place, dropoutSeed };
+    const { losses, infeasible, seconds } = await session.run(start, parts.length > 2 ? { ...work, parts } : work);
+    return {
+      delta: session.delta.subarray(place * size, (place + 1) * size),
+      loss: sum(losses) / losses.length,
+      steps: losses.length,
+      infeasibleTargets: sum(infeasible),
+      seconds,
+    };
   }
 }
 
-/** into = a − b; `into` may be one of them. */
-function subtract(a: Float32Array, b: Float32Array, into: Float32Array): void {
-  for (let i = 0; i < into.length; i++) into[i] = a[i]! - b[i]!;
+function sum(values: Float32Array): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -3,6 +3,7 @@ import type { ExampleBatch, TensorData } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { clientsPerRun } from '../graph/client-groups.ts';
 import { type TrainingArtifact, trainingNames } from '../graph/compile.ts';
+import { loopOverParts } from '../graph/long-training.ts';
 import { splitPreparation } from '../graph/preparation.ts';
 import { ParameterLayout } from '../params/layout.ts';
 import type { BatchSchedule } from './batches.ts';
@@ -18,11 +19,13 @@ export interface RunWork {
   readonly settings: Pick<LocalConfig, 'learningRate' | 'maxGradientNorm'>;
   /** Of several clients, the order holds each one's visits, one client after the other, and the offsets are those of each. */
   readonly schedule: BatchSchedule;
+  /** Of one client with more visits than the graph takes at once: the steps at which parts begin, and, last, how many steps there are. */
+  readonly parts?: readonly number[];
   /** Default: 1. */
   readonly clients?: number;
   /** Where the delta of a run of one client goes in `delta`, in deltas from its start; default 0. */
   readonly place?: number;
-  /** Decides the masks of dropout, where the model has any: two numbers for each client. */
+  /** Decides the masks of dropout, where the model has any: two numbers for each client, or each part. */
   readonly dropoutSeed?: Uint32Array | undefined;
 }
 
@@ -38,11 +41,13 @@ export interface RunFigures {
 type Feeds = Readonly<Record<string, ort.Tensor>>;
 type Outputs = Readonly<Record<string, ort.Tensor | null>>;
 
-/** Parameters as a training graph takes them: what all clients that start from them share has been computed. */
+/** Parameters as a training graph takes them. */
 export interface PreparedParameters {
   /** They must not change while this is in use. */
   readonly parameters: Float32Array;
-  readonly feeds: Feeds;
+  readonly layers: Feeds;
+  /** The layers, and what all clients that start from them share: computed for the first who asks. */
+  feeds(): Promise<Feeds>;
   /** Gives the memory back; no run may start from it afterwards. */
   release(): void;
 }
@@ -67,11 +72,20 @@ export class TrainingSession {
   private readonly session: ort.InferenceSession;
   /** Computes what depends on the parameters alone; undefined where nothing does. */
   private readonly preparation: ort.InferenceSession | undefined;
+  private readonly onnx: Uint8Array;
+  /** Takes a client in parts; opened for the first that has too many visits. */
+  private long: Promise<ort.InferenceSession> | undefined;
   private readonly clips: boolean;
   /** By number of clients and place. Only these outputs are asked for; the others would be copied out for nobody. Figures come in new tensors. */
   private readonly outputs = new Map<string, Outputs>();
 
-  private constructor({ session, preparation }: Sessions, layout: ParameterLayout, delta: Float32Array | undefined) {
+  private constructor(
+    { onnx }: TrainingArtifact,
+    { session, preparation }: Sessions,
+    layout: ParameterLayout,
+    delta: Float32Array | undefined,
+  ) {
+    this.onnx = onnx;
     this.session = session;
     this.preparation = preparation;
     this.layout = layout;
@@ -87,49 +101,57 @@ export class TrainingSession {
    * @throws ModelError when the runtime cannot load the training graph
    */
   static async create(artifact: TrainingArtifact, delta?: Float32Array): Promise<TrainingSession> {
-    try {
+    return loading(async () => {
       const { preparation, step } = splitPreparation(artifact.onnx);
       const sessions = {
         session: await load(step),
         preparation: preparation && (await load(preparation)),
       };
-      return new TrainingSession(sessions, new ParameterLayout(artifact.layers), delta);
-    } catch (error) {
-      throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
+      return new TrainingSession(artifact, sessions, new ParameterLayout(artifact.layers), delta);
+    });
   }
 
-  /** Makes parameters ready for the runs of any number of clients. @throws ModelError when the runtime fails */
-  async prepare(parameters: Float32Array): Promise<PreparedParameters> {
+  /** Makes parameters ready for the runs of any number of clients. */
+  prepare(parameters: Float32Array): PreparedParameters {
     const { layout, preparation } = this;
-    const feeds = Object.fromEntries(
+    const layers: Feeds = Object.fromEntries(
       layout.layers.map((layer) => [
         trainingNames.layer(layer.name),
         new ort.Tensor('float32', layout.view(parameters, layer), layer.shape),
       ]),
     );
-    const prepared = preparation ? await run(preparation, feeds) : {};
+    let prepared: ort.InferenceSession.ReturnType = {};
+    const compute = async (): Promise<Feeds> => {
+      if (preparation) prepared = await run(preparation, layers);
+      return { ...layers, ...prepared };
+    };
+    let feeds: Promise<Feeds> | undefined;
     return {
       parameters,
-      feeds: { ...feeds, ...prepared },
+      layers,
+      feeds: () => {
+        feeds ??= compute();
+        return feeds;
+      },
       release: () => release(buffersOf(Object.values(prepared))),
     };
   }
 
   /**
    * One run from `start`, which is not changed, to `delta`.
-   * @throws ModelError when the graph does not clip and the settings ask for it, or when the model cannot run on the examples
+   * @throws ModelError when the graph does not clip and the settings ask for it, when the runtime cannot load the graph in parts, or when
+   *   the model cannot run on the examples
    */
   async run(
     start: StartingPoint,
-    { examples, settings, schedule, clients = 1, place = 0, dropoutSeed }: RunWork,
+    { examples, settings, schedule, parts, clients = 1, place = 0, dropoutSeed }: RunWork,
   ): Promise<RunFigures> {
     const { order, offsets } = schedule;
-    const prepared = start instanceof Float32Array ? await this.prepare(start) : start;
+    const session = parts ? await this.longSession() : this.session;
+    const prepared = start instanceof Float32Array ? this.prepare(start) : start;
     const feeds: Record<string, ort.Tensor> = {
-      ...prepared.feeds,
+      // The graph in parts computes what follows from parameters itself: only its first part starts from these.
+      ...(parts ? prepared.layers : await prepared.feeds()),
       [trainingNames.learningRate]: scalar(settings.learningRate),
       [trainingNames.order]: new ort.Tensor(
         'int32',
@@ -142,12 +164,13 @@ export class TrainingSession {
       feeds[trainingNames.maxGradientNorm] = scalar(Math.min(settings.maxGradientNorm ?? unclipped, unclipped));
     else if (settings.maxGradientNorm !== null) throw new ModelError('this training graph does not clip gradients');
     for (const name in examples.fields) feeds[trainingNames.field(name)] = asTensor(examples.fields[name]!);
+    if (parts) feeds[trainingNames.parts] = int64Vector(parts);
     if (dropoutSeed) {
-      const dims = this.grouped ? [clients, 2] : [2];
+      const dims = [...(parts ? [parts.length - 1] : []), ...(this.grouped ? [clients] : []), 2];
       feeds[trainingNames.dropoutSeed] = new ort.Tensor('uint32', dropoutSeed, dims);
     }
     const started = performance.now();
-    const results = await run(this.session, feeds, this.outputsOf(clients, place));
+    const results = await run(session, feeds, this.outputsOf(clients, place));
     const seconds = (performance.now() - started) / 1000;
     const losses = results[trainingNames.losses]!.data as Float32Array;
     const infeasible = (results[trainingNames.infeasible]?.data ?? new Float32Array()) as Float32Array;
@@ -165,6 +188,12 @@ export class TrainingSession {
   /** Where each layer of one client's delta begins in `delta` after a run of `clients`. */
   startsOf(client: number, clients: number): readonly number[] {
     return this.layout.layers.map(({ offset, size }) => clients * offset + client * size);
+  }
+
+  private longSession(): Promise<ort.InferenceSession> {
+    // Plans of the memory of whole parts take more than they give: nearly a third more in all for a ResNet, and no time is won.
+    this.long ??= loading(() => load(loopOverParts(this.onnx), { enableMemPattern: false }));
+    return this.long;
   }
 
   private outputsOf(clients: number, place: number): Outputs {
@@ -193,8 +222,17 @@ interface Sessions {
   readonly preparation: ort.InferenceSession | undefined;
 }
 
-function load(onnx: Uint8Array): Promise<ort.InferenceSession> {
+async function loading<T>(load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    throw new ModelError(`the compiled training step cannot be loaded: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function load(onnx: Uint8Array, options: ort.InferenceSession.SessionOptions = {}): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(onnx, {
+    ...options,
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     // The graph is optimised already; the runtime would put transposes together that are faster apart.

@@ -56,6 +56,7 @@ export const trainingNames = {
   isField: (value: string) => value.startsWith('data/'),
   order: 'batches/order',
   offsets: 'batches/offsets',
+  parts: 'batches/parts',
   learningRate: 'learning_rate',
   maxGradientNorm: 'max_gradient_norm',
   losses: 'losses',

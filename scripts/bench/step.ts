@@ -85,7 +85,7 @@ export async function timeOfClient({ model, objective, title, batchSize, steps, 
   const parameters = parametersOf(model, trainer.layout);
   const settings = localConfig.parse({ steps, batchSize, learningRate: 0.01, maxGradientNorm: 1 });
   const { groups } = trainer;
-  const start = await trainer.prepare(parameters);
+  const start = trainer.prepare(parameters);
   const clients = copiesOf(examples, groups?.size ?? 1);
   return async (round: number): Promise<number> => {
     const before = process.cpuUsage();

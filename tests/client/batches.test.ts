@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { type BatchSchedule, cutSchedule, drawBatches } from '../../client/batches.ts';
+import { type BatchSchedule, drawBatches, partsOf } from '../../client/batches.ts';
 import { namedStream } from '../../random/stream.ts';
 
 const draw = (examples: number, batchSize: number, duration: { steps?: number; epochs?: number }, key = 0) =>
@@ -61,22 +61,21 @@ describe('mini-batches of a client', () => {
   });
 });
 
-describe('a schedule cut into runs', () => {
+describe('a schedule cut into parts', () => {
   const cut = (examples: number, batchSize: number, steps: number, visits: number) => {
-    const schedule = draw(examples, batchSize, { steps });
-    return { schedule, parts: cutSchedule(schedule, visits) };
+    const { offsets } = draw(examples, batchSize, { steps });
+    const parts = partsOf(offsets, visits);
+    return { parts, visits: parts.slice(1).map((last, i) => offsets[last]! - offsets[parts[i]!]!) };
   };
 
-  test('keeps every mini-batch whole and in order', () => {
-    const { schedule, parts } = cut(10, 4, 11, 9);
-    expect(parts.flatMap(batchesOf)).toEqual(batchesOf(schedule));
-    expect(parts.map(({ offsets }) => offsets.at(-1))).toEqual([8, 6, 6, 8, 6, 4]);
-    for (const { order, offsets } of parts) expect([offsets[0], offsets.at(-1)]).toEqual([0, order.length]);
+  test('keeps every mini-batch whole, and as many together as go', () => {
+    const { parts, visits } = cut(10, 4, 11, 9);
+    expect(parts).toEqual([0, 2, 4, 6, 8, 10, 11]);
+    expect(visits).toEqual([8, 6, 6, 8, 6, 4]);
   });
 
   test('leaves one that fits as it is, and never cuts a mini-batch', () => {
-    const { schedule, parts } = cut(8, 4, 3, 12);
-    expect(parts).toEqual([schedule]);
-    expect(cut(30, 30, 2, 12).parts.map(({ order }) => order.length)).toEqual([30, 30]);
+    expect(cut(8, 4, 3, 12).parts).toEqual([0, 3]);
+    expect(cut(30, 30, 2, 12).visits).toEqual([30, 30]);
   });
 });

@@ -22,7 +22,7 @@ describe('training several clients in one run', () => {
   test.each([
     ['hardly two have as many examples', users((id) => 20 + (id % 197)), epochs],
     ['there is but one user', users(() => 50, 1), epochs],
-    ['each takes several runs', users(() => 50), localConfig.parse({ ...epochs, epochs: 10 })],
+    ['each is trained in parts', users(() => 50), localConfig.parse({ ...epochs, epochs: 10 })],
   ])('does not where %s', (_, dataset, local) => {
     expect(groupingPays(dataset, local)).toBe(false);
   });

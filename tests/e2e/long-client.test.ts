@@ -6,7 +6,7 @@ import { listening } from './support/listening.ts';
 import { cleanUp, records, tinyDirectory } from './support/tiny-run.ts';
 
 const PATIENCE = 90_000;
-/** Far below the run of one client, which takes several seconds. */
+/** Far below the run of one client, which takes several seconds: 400 visits of utterances. */
 const silenceSeconds = 1;
 
 describeBuilt('a client whose local training takes longer than a worker may be silent', () => {
@@ -15,7 +15,7 @@ describeBuilt('a client whose local training takes longer than a worker may be s
   beforeAll(() => {
     directory = tinyDirectory({
       model: { kind: 'transformer-ctc', blocks: 4, width: 192, heads: 4, mlp: 768, stride: 2 },
-      local: { steps: 128, batchSize: 2, learningRate: 0.01 },
+      local: { steps: 200, batchSize: 2, learningRate: 0.01 },
       federation: { rounds: 1, expectedCohort: 3, shardSize: 1, silenceSeconds },
       seedModel: undefined,
     });
