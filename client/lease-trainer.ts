@@ -1,5 +1,6 @@
 import type { TrainingArtifact } from '../graph/compile.ts';
 import { bytesOfSum } from '../proto/sums.ts';
+import { release } from './released-memory.ts';
 import type { RoundSettings } from './round-settings.ts';
 import { contextOfRound, type ShardContext, type ShardResult, trainShard } from './shard.ts';
 import type { WorkerTask } from './task.ts';
@@ -49,6 +50,7 @@ export function trainingHere(openTask: OpenTask): OpenLeases {
     let parameters: Float32Array = new Float32Array(0);
     return {
       take: (given) => {
+        release([parameters.buffer as ArrayBuffer]);
         parameters = given;
       },
       train: async ({ round, clientIds, settings }, signal) => {

@@ -135,16 +135,9 @@ async function work(
     await connection.send({ leaseRequest: {} });
     for (;;) {
       const lease = await parameters.untilLease(connection);
-      const clientIds = decodeClientIds(lease.clientIdDeltas);
-      const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
-      const shard = await trainer.train({ round: lease.round, clientIds, settings }, connection.over);
-      // Asked for first: the server finds the next shard while the sum of this one is on its way.
-      await connection.send({ leaseRequest: {} });
-      await sendShard(connection, lease, shard);
-      const { seconds, payload } = shard;
-      options.events?.onShard({ clients: clientIds.length, seconds, sentBytes: payload.byteLength });
+      const clients = await serve(connection, trainer, lease, options.events);
       done.shards += 1;
-      done.clients += clientIds.length;
+      done.clients += clients;
     }
   } catch (error) {
     if (!connection.over.aborted) await report(connection, error);
@@ -154,6 +147,24 @@ async function work(
     // Before another connection is tried: there is memory for one task at a time.
     await trainer?.close();
   }
+}
+
+/** Has a lease trained, and sends what came of it. @returns how many clients it had */
+async function serve(
+  connection: WorkerConnection,
+  trainer: LeaseTrainer,
+  lease: Lease__Output,
+  events: WorkerEvents | undefined,
+): Promise<number> {
+  const clientIds = decodeClientIds(lease.clientIdDeltas);
+  const settings = lease.settingsJson === '' ? undefined : parseRoundSettings(lease.settingsJson);
+  const shard = await trainer.train({ round: lease.round, clientIds, settings }, connection.over);
+  // Asked for first: the server finds the next shard while the sum of this one is on its way.
+  await connection.send({ leaseRequest: {} });
+  await sendShard(connection, lease, shard);
+  const { seconds, payload } = shard;
+  events?.onShard({ clients: clientIds.length, seconds, sentBytes: payload.byteLength });
+  return clientIds.length;
 }
 
 /** Shows the server that this worker lives. Returns how to stop. */
