@@ -191,8 +191,9 @@ export class TrainingSession {
   }
 
   private longSession(): Promise<ort.InferenceSession> {
-    // Plans of the memory of whole parts take more than they give: nearly a third more in all for a ResNet, and no time is won.
-    this.long ??= loading(() => load(loopOverParts(this.onnx), { enableMemPattern: false }));
+    // The runtime's plans of memory spare small models a tenth of their time and more; of large ones they take memory, for nothing.
+    const enableMemPattern = clientsPerRun(this.layout.size) > 1;
+    this.long ??= loading(() => load(loopOverParts(this.onnx), { enableMemPattern }));
     return this.long;
   }
 
