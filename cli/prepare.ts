@@ -63,7 +63,8 @@ export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<P
   if (config.model.kind === 'transformer-ctc') requireFeasibleTargets(config.model.stride, dataset.evaluation());
   const { task: learned } = dataset;
   const fields = learned.kind === 'tensors' ? learned.fields : undefined;
-  const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields });
+  const imageShape = learned.kind === 'classification' ? learned.imageShape : undefined;
+  const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields, imageShape });
   requireFit(model, binding, dataset.task, source);
   const adapted = { ...trained, notes: [...built.notes, ...trained.notes, ...notesOnOutput(binding)] };
   const cache = new CompileCache(cacheDirectory(process.env));

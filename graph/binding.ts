@@ -39,6 +39,8 @@ export interface BindingOptions {
   readonly loss?: LossSpec;
   /** Objective `tensors`: the fields of the data. */
   readonly fields?: readonly DataField[];
+  /** Objective `classification`: [channels, height, width] of the data. */
+  readonly imageShape?: readonly number[];
 }
 
 /** The fields that an objective fixes; `inputShape` is that of one image, or [frames, filters]. */
@@ -67,7 +69,7 @@ export function bindModel(
   model: Model,
   objective: Objective,
   source: string,
-  { loss, fields }: BindingOptions = {},
+  { loss, fields, imageShape }: BindingOptions = {},
 ): Binding {
   const spec = loss ?? defaultLoss(objective, source);
   const logits = logitsOf(model, spec, source);
@@ -79,7 +81,7 @@ export function bindModel(
     return { objective, fields: given, inputs: byName(model, given, source), ...output, target };
   }
   const { inputs, main } = byType(model, objective, source);
-  const order = objective === 'classification' ? imageOrder(main.shape) : featuresOrder(main.shape);
+  const order = objective === 'classification' ? imageOrder(main.shape, imageShape) : featuresOrder(main.shape);
   const shape = inDataOrder(main.shape, order);
   requireDynamicBatch({ ...main, shape }, source);
   const fixed = fixedFields(objective, shape.slice(1));

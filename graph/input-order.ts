@@ -7,16 +7,30 @@ export type AxisOrder = readonly number[];
 const isOpen = (size: Dim | undefined): boolean => typeof size === 'string';
 const isBatch = (size: Dim | undefined): boolean =>
   typeof size === 'string' && /^(n|b|bs|batch(_?(size|axis|dim))?)$/i.test(size);
-/** How many channels an image may have, and how few pixels it hardly has. */
-const channels: readonly (Dim | undefined)[] = [1, 3, 4];
+/** Fewer rows or columns are those of a small image with many channels. */
+const fewestPixels = 8;
 
 /**
  * How a model takes [batch, channels, height, width], as far as its input's shape tells: models from TensorFlow have the channels last.
+ * @param image [channels, height, width] of the data, if known: what fits it as it is, is in its order
  * @returns undefined for the order of the data
  */
-export function imageOrder([, first, height, last, ...others]: readonly Dim[]): AxisOrder | undefined {
-  const channelsLast = channels.includes(last) && !channels.includes(first) && height !== undefined;
-  return channelsLast && others.length === 0 ? [0, 2, 3, 1] : undefined;
+export function imageOrder(shape: readonly Dim[], image?: readonly Dim[]): AxisOrder | undefined {
+  if (shape.length !== 4) return undefined;
+  const order = [0, 2, 3, 1];
+  if (!image) return looksTurned(shape) ? order : undefined;
+  const fits = (turned: boolean) =>
+    [shape[0]!, ...image].every((size, axis, all) => agree(shape[axis]!, turned ? all[order[axis]!]! : size));
+  return !fits(false) && fits(true) ? order : undefined;
+}
+
+function looksTurned([, height, width, channels]: readonly Dim[]): boolean {
+  const isLarge = (size: Dim | undefined) => typeof size === 'string' || Number(size) >= fewestPixels;
+  return (channels === 1 || channels === 3) && isLarge(height) && isLarge(width);
+}
+
+function agree(a: Dim, b: Dim): boolean {
+  return typeof a === 'string' || typeof b === 'string' || a === b;
 }
 
 /**

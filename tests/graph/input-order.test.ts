@@ -2,18 +2,34 @@ import { describe, expect, test } from '@jest/globals';
 import { featuresOrder, imageOrder, inDataOrder, inInputOrder } from '../../graph/input-order.ts';
 import type { Dim } from '../../graph/ir.ts';
 
-describe('images', () => {
+const channelsLast = [0, 2, 3, 1];
+
+describe('images, by their shape alone', () => {
   test.each<[string, readonly Dim[], readonly number[] | undefined]>([
     ['channels first', ['batch', 3, 32, 32], undefined],
-    ['channels last', ['batch', 32, 32, 3], [0, 2, 3, 1]],
-    ['gray, channels last', ['n', 28, 28, 1], [0, 2, 3, 1]],
-    ['channels last, open sizes', ['n', 'height', 'width', 3], [0, 2, 3, 1]],
+    ['channels last', ['batch', 32, 32, 3], channelsLast],
+    ['gray, channels last', ['n', 28, 28, 1], channelsLast],
+    ['channels last, open sizes', ['n', 'height', 'width', 3], channelsLast],
     ['both could be channels', ['n', 1, 28, 3], undefined],
+    ['many channels of few pixels', ['n', 64, 4, 4], undefined],
+    ['many channels of 3×3 pixels', ['n', 64, 3, 3], undefined],
     ['all open', ['n', 'a', 'b', 'c'], undefined],
     ['flat', ['n', 784], undefined],
     ['a sequence', ['n', 28, 1], undefined],
   ])('%s', (_, shape, order) => {
     expect(imageOrder(shape)).toEqual(order);
+  });
+});
+
+describe('images, by those of the data', () => {
+  test.each<[string, readonly Dim[], readonly number[], readonly number[] | undefined]>([
+    ['as they are', ['n', 64, 32, 3], [64, 32, 3], undefined],
+    ['channels last', ['n', 4, 4, 64], [64, 4, 4], channelsLast],
+    ['open sizes', ['n', 'a', 'b', 'c'], [3, 32, 32], undefined],
+    ['open sizes, channels last', ['n', 'a', 'b', 3], [3, 32, 32], channelsLast],
+    ['of neither order', ['n', 28, 28, 3], [3, 32, 32], undefined],
+  ])('%s', (_, shape, image, order) => {
+    expect(imageOrder(shape, image)).toEqual(order);
   });
 });
 
