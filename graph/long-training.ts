@@ -22,8 +22,7 @@ export function loopOverParts(onnx: Uint8Array): Uint8Array {
     outer.input(name, dtype, name === dropoutSeed ? ['parts', ...shape] : shape);
   }
   outer.input(parts, 'int64', ['parts_and_one']);
-  for (const [name, tensor] of graph.constants) outer.constant(tensor, name);
-  for (const name of namesWritten(graph)) outer.unique(name);
+  for (const name of [...graph.constants.keys(), ...namesWritten(graph)]) outer.unique(name);
   const states = statesOf(outer, graph);
   const body = outer.within('part', () => writePart(outer, graph, states));
   const count = sub(outer, outer.op('Size', [parts]), outer.index(1));
@@ -96,7 +95,9 @@ function writePart(outer: GraphBuilder, graph: Graph, states: readonly State[]):
     if (layer === undefined) return b.op('Concat', [given[i]!, result], { axis: { kind: 'int', value: 0 } });
     return b.op('Sub', [given[i]!, like(b, result, outer.type(layer))]);
   });
-  return b.build('part', [b.op('Identity', [condition]), ...next]);
+  // Constants stand where their readers are: the runtime packs the matrices of a loop and of the graph around it, but not those further out, and
+  // products with unpacked ones come to other bits.
+  return { ...b.build('part', [b.op('Identity', [condition]), ...next]), constants: graph.constants };
 }
 
 /** A value of one client in the shape of another of as many elements: with an axis of clients or without. */
