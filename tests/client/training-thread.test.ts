@@ -81,8 +81,10 @@ describeBuilt('a training thread', () => {
     await sleep(50);
     controller.abort(new ProtocolError('the server is gone'));
     await expect(lease).rejects.toThrow('the server is gone');
-    expect(performance.now() - began).toBeLessThan(300);
+    const rejected = performance.now() - began;
     const { lossSum } = await thread.train(leaseOf(5), never);
+    // The next lease has to wait for the run under way.
+    expect(rejected).toBeLessThan((performance.now() - began) / 2);
     expect(lossSum).toBe(2);
     await expect(thread.train(leaseOf(1), controller.signal)).rejects.toThrow('the server is gone');
   });
