@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import { contextOfRound, type ShardContext, trainShard } from '../../client/shard.ts';
 import { ExactGrid } from '../../params/grid.ts';
 import { ParameterLayout } from '../../params/layout.ts';
@@ -140,7 +140,12 @@ const correlation = (a: Float64Array, b: Float64Array) => dot(a, b) / Math.sqrt(
 
 describe.each(Object.keys(cases))('%s', (name) => {
   const { config: settings, std, kurtosis, kurtosisVariance, correlated } = cases[name];
-  const run = released(settings, 8);
+  let run: ReturnType<typeof released>;
+  // One after another: all at once, the first test would wait for every mechanism.
+  beforeAll(async () => {
+    run = released(settings, 8);
+    await run;
+  });
 
   test('standard deviation and kurtosis, per round and layer', async () => {
     const { noise, stated } = await run;
