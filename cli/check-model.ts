@@ -1,5 +1,5 @@
 import { DpflError } from '../errors.ts';
-import { bindModel, notesOnOutput } from '../graph/binding.ts';
+import { bindModel, notesOnBinding } from '../graph/binding.ts';
 import { type AssumedSizes, estimateStep, type StepEstimate, writeStep } from '../graph/estimate.ts';
 import type { Model, Value } from '../graph/ir.ts';
 import type { AdaptedModel } from '../models/adapt/adapt.ts';
@@ -43,7 +43,7 @@ export async function checkModelFile(
   const { model, frozen, likelyBuffers, batchNorm = null, lora = null } = trained;
   const inspected = inspectModel(model, file);
   const objective = OBJECTIVES.find((each) => inspected.obstacles[each] === null);
-  const notes = [...trained.notes, ...(objective ? notesOnOutput(bindModel(model, objective, file)) : [])];
+  const notes = [...trained.notes, ...(objective ? notesOnBinding(bindModel(model, objective, file)) : [])];
   const inspection = { ...inspected, frozen, likelyBuffers, notes, batchNorm, lora };
   const found = { ...inspection, ownData: ownData(model), assumed };
   const fixed = model.graph.inputs.find(({ shape }) => typeof shape[0] === 'number');

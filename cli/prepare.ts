@@ -5,7 +5,7 @@ import type { FederatedDataset } from '../data/dataset.ts';
 import { datasetFingerprint } from '../data/fingerprint.ts';
 import { openDataset } from '../data/open.ts';
 import { ConfigError, ModelError, PrivacyError } from '../errors.ts';
-import { type Binding, bindModel, notesOnOutput } from '../graph/binding.ts';
+import { type Binding, bindModel, notesOnBinding } from '../graph/binding.ts';
 import {
   compileForward,
   compileTraining,
@@ -66,7 +66,7 @@ export async function prepare(asked: RunConfig, block?: ChannelBlock): Promise<P
   const imageShape = learned.kind === 'classification' ? learned.imageShape : undefined;
   const binding = bindModel(model, learned.kind, source, { loss: config.loss, fields, imageShape });
   requireFit(model, binding, dataset.task, source);
-  const adapted = { ...trained, notes: [...built.notes, ...trained.notes, ...notesOnOutput(binding)] };
+  const adapted = { ...trained, notes: [...built.notes, ...trained.notes, ...notesOnBinding(binding)] };
   const cache = new CompileCache(cacheDirectory(process.env));
   const { training, forward } = namingModel(source, () => ({
     training: cache.artifact('training', model, binding, compileTraining, {

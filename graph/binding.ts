@@ -1,5 +1,5 @@
 import { ModelError } from '../errors.ts';
-import { type AxisOrder, featuresOrder, imageOrder, inDataOrder } from './input-order.ts';
+import { type AxisOrder, featuresOrder, imageOrder, inDataOrder, orderInWords } from './input-order.ts';
 import type { Model, Value } from './ir.ts';
 import type { LossSpec } from './losses/spec.ts';
 import { type Probabilities, probabilitiesOf } from './probabilities.ts';
@@ -61,8 +61,8 @@ function fixedFields(objective: Objective, inputShape: readonly (number | string
 
 /**
  * Finds out how a model meets an objective. An input called like a data field is that field. Of the others, the floating-point one is the
- * image or the features (in whichever order of axes, see `input-order.ts`), an integer one the lengths; with `tensors`, all go by name. The first floating-point output holds the logits
- * unless the loss names another, an integer output their lengths.
+ * image or the features (in whichever order of axes, see `input-order.ts`), an integer one the lengths; with `tensors`, all go by name. The
+ * first floating-point output holds the logits unless the loss names another, an integer output their lengths.
  * @throws ModelError that says what is missing
  */
 export function bindModel(
@@ -94,10 +94,14 @@ export function bindModel(
   return { objective, fields: fixed, inputs, ...(orders ? { orders } : {}), ...output, outputLengths, target };
 }
 
-/** What a user should know of how a model's output is taken. */
-export function notesOnOutput({ logits, probabilities }: Binding): string[] {
-  if (!probabilities) return [];
-  return [`output '${logits}' gives probabilities; losses and scores take what goes into its ${probabilities.op}`];
+/** What a user should know of how a model meets the data. */
+export function notesOnBinding({ orders = {}, logits, probabilities }: Binding): string[] {
+  const turned = Object.entries(orders).map(([name, order]) => {
+    return `input '${name}' takes ${orderInWords(order)}, by its shape; the data are brought into that order`;
+  });
+  if (!probabilities) return turned;
+  const note = `output '${logits}' gives probabilities; losses and scores take what goes into its ${probabilities.op}`;
+  return [...turned, note];
 }
 
 function targetOf(

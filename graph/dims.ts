@@ -48,6 +48,13 @@ export function areKnown(shape: readonly Dim[]): shape is readonly number[] {
   return shape.every((size) => typeof size === 'number');
 }
 
+/** Whether two shapes have the same rank, and the same size wherever both state one. */
+export function agree(a: readonly Dim[], b: readonly Dim[]): boolean {
+  return (
+    a.length === b.length && a.every((size, i) => [size, b[i]].some((s) => typeof s === 'string') || size === b[i])
+  );
+}
+
 /** Number of elements; sizes known only when the graph runs count as 1. */
 export function knownCount(shape: readonly Dim[]): number {
   return shape.reduce<number>((product, size) => product * (typeof size === 'number' ? size : 1), 1);

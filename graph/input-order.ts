@@ -1,10 +1,16 @@
+import { agree } from './dims.ts';
 import { type Dim, ints } from './ir.ts';
 import type { GraphWriter } from './writer.ts';
 
 /** For each axis of a model's input, the axis of the data that it is. */
 export type AxisOrder = readonly number[];
 
-const isOpen = (size: Dim | undefined): boolean => typeof size === 'string';
+const [channelsLast, filtersFirst, framesFirst] = [
+  [0, 2, 3, 1],
+  [0, 2, 1],
+  [1, 0, 2],
+] as const;
+
 const isBatch = (size: Dim | undefined): boolean =>
   typeof size === 'string' && /^(n|b|bs|batch(_?(size|axis|dim))?)$/i.test(size);
 /** Fewer rows or columns are those of a small image with many channels. */
@@ -17,20 +23,14 @@ const fewestPixels = 8;
  */
 export function imageOrder(shape: readonly Dim[], image?: readonly Dim[]): AxisOrder | undefined {
   if (shape.length !== 4) return undefined;
-  const order = [0, 2, 3, 1];
-  if (!image) return looksTurned(shape) ? order : undefined;
-  const fits = (turned: boolean) =>
-    [shape[0]!, ...image].every((size, axis, all) => agree(shape[axis]!, turned ? all[order[axis]!]! : size));
-  return !fits(false) && fits(true) ? order : undefined;
+  if (!image) return looksTurned(shape) ? channelsLast : undefined;
+  const data = [shape[0]!, ...image];
+  return !agree(shape, data) && agree(shape, inInputOrder(data, channelsLast)) ? channelsLast : undefined;
 }
 
 function looksTurned([, height, width, channels]: readonly Dim[]): boolean {
   const isLarge = (size: Dim | undefined) => typeof size === 'string' || Number(size) >= fewestPixels;
   return (channels === 1 || channels === 3) && isLarge(height) && isLarge(width);
-}
-
-function agree(a: Dim, b: Dim): boolean {
-  return typeof a === 'string' || typeof b === 'string' || a === b;
 }
 
 /**
@@ -41,9 +41,14 @@ function agree(a: Dim, b: Dim): boolean {
 export function featuresOrder(shape: readonly Dim[]): AxisOrder | undefined {
   const [first, second, third] = shape;
   if (shape.length !== 3) return undefined;
-  const framesFirst = isBatch(second) && !isBatch(first);
-  if (framesFirst) return [1, 0, 2];
-  return !isOpen(second) && isOpen(third) ? [0, 2, 1] : undefined;
+  if (isBatch(second) && !isBatch(first)) return framesFirst;
+  return typeof second === 'number' && typeof third === 'string' ? filtersFirst : undefined;
+}
+
+/** An order in words: what an input takes. */
+export function orderInWords(order: AxisOrder): string {
+  if (order === channelsLast) return 'images with the channels last';
+  return order === filtersFirst ? 'the filters before the frames' : 'the frames before the batch';
 }
 
 /** The shape of the data for an input of this shape. */

@@ -23,8 +23,9 @@ export function probabilitiesOf(
   const node = lastNode(graph.nodes, output);
   if (!node || node.op !== wanted) return undefined;
   const axis = intAttribute(node, 'axis', opset < 13 ? 1 : -1);
-  const isLast = axis === -1 || axis === rank - 1;
-  return node.op === 'Sigmoid' || isLast ? { of: node.inputs[0]!, op: node.op } : undefined;
+  // Up to operator set 12 a softmax from the second axis on took all axes behind it, too.
+  const isOfClasses = axis === -1 || axis === rank - 1 || (kind === 'cross-entropy' && axis === 1 && opset >= 13);
+  return node.op === 'Sigmoid' || isOfClasses ? { of: node.inputs[0]!, op: node.op } : undefined;
 }
 
 /** The node that a value comes from, behind nodes that change nothing. */

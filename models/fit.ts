@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Binding } from '../graph/binding.ts';
+import { agree } from '../graph/dims.ts';
 import { inInputOrder } from '../graph/input-order.ts';
 import type { Dim, Model } from '../graph/ir.ts';
 import type { Task, TensorField } from './task.ts';
@@ -48,11 +49,4 @@ function requireTensorFit(model: Model, binding: Binding, fields: readonly Tenso
       `${source}: input '${input.name}' takes [${input.shape.join(', ')}], but the data's '${field.name}' is [${['batch', ...field.shape].join(', ')}]; change the data or export the model for it`,
     );
   }
-}
-
-/** Whether two shapes have the same rank, and the same size wherever both state one. */
-function agree(a: readonly Dim[], b: readonly Dim[]): boolean {
-  return (
-    a.length === b.length && a.every((size, i) => [size, b[i]].some((s) => typeof s === 'string') || size === b[i])
-  );
 }

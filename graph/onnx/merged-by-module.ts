@@ -1,4 +1,4 @@
-import type { Graph, Node } from '../ir.ts';
+import type { Graph, Node, Tensor } from '../ir.ts';
 import { type Initialised, isFilled, withoutNumbers } from './merged-initializers.ts';
 import type { NodeProto } from './schema.ts';
 
@@ -25,8 +25,13 @@ export function separateByModule(
   { graph, initializers }: Initialised,
   modules: ReadonlyMap<string, string>,
 ): Initialised {
+  if (modules.size === 0) return { graph, initializers };
   const constants = new Map(graph.constants);
-  const copies = initializers.map((name) => copiesOf(name, graph, modules));
+  const readers = readersOf(graph, initializers);
+  const taken = new Set([...graph.constants.keys(), ...graph.nodes.flatMap(({ outputs }) => outputs)]);
+  const copies = initializers.map((name) =>
+    copiesOf(name, graph.constants.get(name)!, readers.get(name) ?? [], modules, taken),
+  );
   const renamed = new Map<Node, Map<string, string>>();
   for (const [i, copy] of copies.flatMap((all, i) => all.map((copy) => [i, copy] as const))) {
     const name = initializers[i]!;
@@ -49,27 +54,45 @@ interface Copy {
   readonly readers: readonly Node[];
 }
 
-/** The parameters of other modules that a tensor stands for as well. */
-function copiesOf(name: string, graph: Graph, modules: ReadonlyMap<string, string>): Copy[] {
-  const tensor = graph.constants.get(name)!;
+/** The nodes that read each initializer. */
+function readersOf({ nodes }: Graph, initializers: readonly string[]): Map<string, Node[]> {
+  const readers = new Map<string, Node[]>(initializers.map((name) => [name, []]));
+  for (const node of nodes) for (const name of new Set(node.inputs)) readers.get(name)?.push(node);
+  return readers;
+}
+
+/**
+ * The parameters of other modules that a tensor stands for as well.
+ * @param taken names that a copy cannot have; those of the copies are added
+ */
+function copiesOf(
+  name: string,
+  tensor: Tensor,
+  readers: readonly Node[],
+  modules: ReadonlyMap<string, string>,
+  taken: Set<string>,
+): Copy[] {
   if (tensor.dtype !== 'float32' || tensor.data.length < 2) return [];
   const dot = name.lastIndexOf('.');
   const [owner, parameter] = [name.slice(0, Math.max(0, dot)), name.slice(dot + 1)];
-  const readers = new Map<string, Node[]>();
-  for (const node of graph.nodes.filter(({ inputs }) => inputs.includes(name))) {
+  const byModule = new Map<string, Node[]>();
+  for (const node of readers) {
     const module = modules.get(node.outputs[0]!);
-    if (module !== undefined) readers.set(module, [...(readers.get(module) ?? []), node]);
+    if (module !== undefined) byModule.set(module, [...(byModule.get(module) ?? []), node]);
   }
   // A module may hand its parameters to functions that run in one around it.
   const isOwn = (module: string) => module === '' || owner === module || owner.startsWith(`${module}.`);
-  if (![...readers.keys()].some(isOwn)) return [];
-  const others = [...readers].filter(([module]) => !isOwn(module));
+  if (![...byModule.keys()].some(isOwn)) return [];
+  const others = [...byModule].filter(([module]) => !isOwn(module));
   return others.flatMap(([module, nodes]) => {
-    const copy = unused(`${module}.${parameter}`, graph);
-    return isFilled(tensor) || withoutNumbers(name) === withoutNumbers(copy) ? [{ name: copy, readers: nodes }] : [];
+    const wanted = `${module}.${parameter}`;
+    if (!isFilled(tensor) && withoutNumbers(name) !== withoutNumbers(wanted)) return [];
+    const copy = unused(wanted, taken);
+    taken.add(copy);
+    return [{ name: copy, readers: nodes }];
   });
 }
 
-function unused(name: string, graph: Graph): string {
-  for (let i = 0, free = name; ; i++, free = `${name}_${i}`) if (!graph.constants.has(free)) return free;
+function unused(name: string, taken: ReadonlySet<string>): string {
+  for (let i = 1, free = name; ; i++, free = `${name}_${i}`) if (!taken.has(free)) return free;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ModelError } from '../../errors.ts';
-import { bindModel } from '../../graph/binding.ts';
+import { bindModel, notesOnBinding } from '../../graph/binding.ts';
 import type { Model, Value } from '../../graph/ir.ts';
 
 function model(inputs: Value[], outputs: Value[]): Model {
@@ -36,6 +36,33 @@ describe('a model meets a data set', () => {
     expect(binding.inputs).toEqual({ mel: 'features' });
     expect(binding.outputLengths).toBeUndefined();
   });
+});
+
+test.each<[string, Value, Value, 'classification' | 'transcription', string[]]>([
+  [
+    'channels last',
+    { ...image, shape: ['b', 8, 8, 3] },
+    scores,
+    'classification',
+    ["input 'pixels' takes images with the channels last, by its shape; the data are brought into that order"],
+  ],
+  [
+    'filters first',
+    { ...features, shape: ['b', 80, 't'] },
+    scores,
+    'transcription',
+    ["input 'mel' takes the filters before the frames, by its shape; the data are brought into that order"],
+  ],
+  [
+    'frames first',
+    { ...features, shape: ['t', 'batch', 80] },
+    scores,
+    'transcription',
+    ["input 'mel' takes the frames before the batch, by its shape; the data are brought into that order"],
+  ],
+  ['as the data come', features, scores, 'transcription', []],
+])('an order of axes is said: %s', (_, input, output, objective, notes) => {
+  expect(notesOnBinding(bindModel(model([input], [output]), objective, 'm'))).toEqual(notes);
 });
 
 describe('a model that does not fit is refused, naming the file and the mend', () => {

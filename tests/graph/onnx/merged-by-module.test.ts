@@ -52,6 +52,42 @@ describe('a tensor that several modules read', () => {
   });
 });
 
+test('two parameters that a module hands on by one name stay two', () => {
+  const node = (inputs: string[], output: string) => ({
+    name: output,
+    op: 'Mul',
+    domain: '',
+    inputs,
+    outputs: [output],
+    attributes: {},
+  });
+  const long = float32Tensor([3], [1, 1, 1]);
+  const graph: Graph = {
+    name: 'g',
+    inputs: [],
+    outputs: [],
+    nodes: [
+      node(['x', 'a.bias'], 'p'),
+      node(['y', 'b.bias'], 'q'),
+      node(['p', 'a.bias'], 'r'),
+      node(['q', 'b.bias'], 's'),
+    ],
+    constants: new Map([
+      ['a.bias', ones],
+      ['b.bias', long],
+    ]),
+  };
+  const modules = new Map([
+    ['p', 'a'],
+    ['q', 'b'],
+    ['r', 'm'],
+    ['s', 'm'],
+  ]);
+  const { graph: after, initializers } = separateByModule({ graph, initializers: ['a.bias', 'b.bias'] }, modules);
+  expect(initializers).toEqual(['a.bias', 'm.bias', 'b.bias', 'm.bias_2']);
+  expect(after.nodes.slice(2).map(({ inputs }) => after.constants.get(inputs[1]!)!.dims)).toEqual([[2], [3]]);
+});
+
 const scoped = (module: string, input: string, weight: string, output: string) => ({
   opType: 'Mul',
   name: `node_${output}`,
